@@ -1,0 +1,2 @@
+//! The `ttg` command.
+fn main() {}
