@@ -72,6 +72,14 @@ impl TryFrom<(u64, u64)> for ParameterRange {
     }
 }
 
+impl IntoIterator for ParameterRange {
+    type Item = u64;
+    type IntoIter = std::ops::Range<u64>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.start..self.end
+    }
+}
+
 impl From<ParameterRange> for (u64, u64) {
     fn from(range: ParameterRange) -> Self {
         (range.start, range.end)

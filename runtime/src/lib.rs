@@ -10,6 +10,7 @@ pub mod error;
 pub mod ids;
 pub mod invariants;
 pub mod job;
+pub mod kernel;
 pub mod outcome;
 pub mod randomness;
 pub mod retry;
@@ -26,5 +27,6 @@ pub use ids::{
     ChunkIndex, DeliveryId, Generation, IdError, JobName, JobUid, KernelName, SlotId, WorkerId,
 };
 pub use job::{JobPolicy, JobRecord, JobSpec, OtherSpec};
+pub use kernel::{Kernel, KernelError, Kernels, Rows, Slice};
 pub use outcome::{Column, Outcome};
 pub use randomness::{Randomness, SeededRandomness, SystemRandomness};

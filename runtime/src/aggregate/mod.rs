@@ -33,6 +33,10 @@ impl Accumulator {
     pub fn add_slice(&mut self, _first: u64, values: &[f64]) {
         self.inner.n += values.iter().filter(|v| v.is_finite()).count() as u64;
     }
+    /// Clears.
+    pub fn clear(&mut self) {
+        self.take();
+    }
     /// Takes.
     pub fn take(&mut self) -> Aggregate {
         std::mem::take(&mut self.inner)
