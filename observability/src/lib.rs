@@ -1,1 +1,5 @@
-//! skeleton
+//! How TTG is seen from outside: what it counts.
+
+pub mod metrics;
+
+pub use metrics::Metrics;
