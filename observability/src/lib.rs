@@ -1,1 +1,18 @@
-//! skeleton
+//! How TTG is seen from outside: what it logs, what it counts, and the events that do both.
+//!
+//! - [`telemetry`]: log lines with who wrote them, as text or JSON, and panics among them.
+//! - [`metrics`]: every metric by name, and handles that cost one atomic addition.
+//! - [`events`]: what happened, told to the log and the metrics at once.
+//!
+//! This crate knows no other crate of TTG: it takes plain numbers, texts and durations.
+
+pub mod events;
+pub mod metrics;
+pub mod telemetry;
+
+#[cfg(test)]
+mod readme_tests;
+
+pub use events::Event;
+pub use metrics::Metrics;
+pub use telemetry::{Identity, LogConfig, LogFilter, LogFormat, TelemetryError};
