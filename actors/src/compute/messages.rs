@@ -1,0 +1,17 @@
+//! What a compute actor can be told.
+
+use ttg_runtime::kernel::{Assignment, SlotReport};
+
+use crate::address::Address;
+use crate::dispatcher::DispatcherMsg;
+
+/// A compute actor's public face.
+pub(crate) enum ComputeMsg {
+    /// From a new dispatcher: results go here from now on; what an older one assigned is of no
+    /// use.
+    Attach(Address<DispatcherMsg>),
+    /// From the dispatcher: evaluate these, in order.
+    Assign(Vec<Assignment>),
+    /// From the slot: these ended.
+    Report(SlotReport),
+}

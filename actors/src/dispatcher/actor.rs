@@ -1,0 +1,242 @@
+//! The dispatcher's wiring.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::task::JoinHandle;
+use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered};
+use ttg_observability::metrics::{ActorKind, BrokerOperation};
+use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
+
+use super::messages::DispatcherMsg;
+use super::state::{
+    DispatcherState, Effect, on_drain, on_evaluated, on_leases_lost, on_receive_failed,
+    on_received, on_retry_receive, on_settled, on_slot_lost, on_slot_opened,
+};
+use crate::address::{Address, Handling};
+use crate::chunk_name::ChunkName;
+use crate::compute::ComputeMsg;
+use crate::config::Wiring;
+use crate::error::Fault;
+use crate::lease_keeper::LeaseKeeperMsg;
+use crate::result_sink::ResultSinkMsg;
+
+/// How long a receive waits for a chunk before it returns empty.
+const RECEIVE_WAIT: Duration = Duration::from_secs(1);
+
+/// The pause after a receive that failed, before jitter.
+const RECEIVE_RETRY: Duration = Duration::from_millis(200);
+
+/// The dispatcher.
+pub(crate) struct Dispatcher(pub(crate) Arc<Wiring>);
+
+/// Who is downstream of a new dispatcher.
+pub(crate) struct DispatcherArguments {
+    pub(crate) result_sink: Address<ResultSinkMsg>,
+    pub(crate) lease_keeper: Address<LeaseKeeperMsg>,
+    pub(crate) slots: Vec<(SlotId, Address<ComputeMsg>)>,
+}
+
+pub(crate) struct State {
+    decisions: DispatcherState,
+    myself: Address<DispatcherMsg>,
+    result_sink: Address<ResultSinkMsg>,
+    lease_keeper: Address<LeaseKeeperMsg>,
+    slots: BTreeMap<SlotId, Address<ComputeMsg>>,
+    receive: Option<JoinHandle<()>>,
+    /// Since when the broker does not answer.
+    lost_since: Option<Timestamp>,
+}
+
+impl Actor for Dispatcher {
+    type Msg = DispatcherMsg;
+    type State = State;
+    type Arguments = DispatcherArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<DispatcherMsg>,
+        arguments: DispatcherArguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let Wiring { config, ports, .. } = &*self.0;
+        let myself = Address::new(myself, ActorKind::Dispatcher, &ports.metrics);
+        let state = State {
+            decisions: DispatcherState::new(
+                config.worker.clone(),
+                config.build.clone(),
+                ports.kernels.clone(),
+                self.0.first_delivery_of_a_dispatcher(),
+            ),
+            myself: myself.clone(),
+            result_sink: arguments.result_sink,
+            lease_keeper: arguments.lease_keeper,
+            slots: BTreeMap::new(),
+            receive: None,
+            lost_since: None,
+        };
+        // A dispatcher before this one may have left leases, and work in the slots.
+        state
+            .lease_keeper
+            .tell(LeaseKeeperMsg::Attach(myself.clone()));
+        // What stays out for now is delivered again when its lease ends.
+        if let Err(error) = ports.broker.give_back_strays(&[]).await {
+            tracing::warn!(%error, "could not give back strays");
+        }
+        for (slot, compute) in arguments.slots {
+            myself.tell(DispatcherMsg::SlotOpened(slot, compute));
+        }
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<DispatcherMsg>,
+        message: DispatcherMsg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let ports = &self.0.ports;
+        let _handling = Handling::begin(ActorKind::Dispatcher, &ports.metrics, &*ports.clock);
+        let decisions = &mut state.decisions;
+        let effects = match message {
+            DispatcherMsg::Received(Ok(deliveries)) => {
+                self.recovered(&mut state.lost_since);
+                self.count_received(&deliveries);
+                on_received(decisions, deliveries, ports.clock.wall())
+            }
+            DispatcherMsg::Received(Err(error)) if error.is_transient() => {
+                self.lost(&mut state.lost_since, &error);
+                on_receive_failed(decisions);
+                let pause = RECEIVE_RETRY.mul_f64(1.0 + ports.randomness.fraction());
+                state
+                    .myself
+                    .tell_after(pause, || DispatcherMsg::RetryReceive);
+                Vec::new()
+            }
+            DispatcherMsg::Received(Err(error)) => {
+                return Err(Fault::Broker(Arc::new(error)).into());
+            }
+            DispatcherMsg::RetryReceive => on_retry_receive(decisions),
+            DispatcherMsg::SlotOpened(slot, compute) => {
+                compute.tell(ComputeMsg::Attach(state.myself.clone()));
+                state.slots.insert(slot, compute);
+                on_slot_opened(decisions, slot)
+            }
+            DispatcherMsg::SlotLost(slot, failed) => {
+                state.slots.remove(&slot);
+                on_slot_lost(decisions, slot, failed)
+            }
+            DispatcherMsg::Evaluated(ended) => on_evaluated(decisions, ended, ports.clock.wall()),
+            DispatcherMsg::Settled(settled) => on_settled(decisions, settled),
+            DispatcherMsg::LeasesLost(lost) => on_leases_lost(decisions, &lost),
+            DispatcherMsg::Drain => on_drain(decisions),
+            DispatcherMsg::Observe(reply) => {
+                drop(reply.send(decisions.observe()));
+                Vec::new()
+            }
+        };
+        self.perform(state, effects);
+        let in_flight = state.decisions.observe().in_flight;
+        self.0.stats.set_in_flight(in_flight);
+        ports.metrics.in_flight().set(in_flight as u64);
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<DispatcherMsg>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        // It may have leased chunks all the same: the supervisor gives back strays at the end.
+        if let Some(receive) = state.receive.take() {
+            receive.abort();
+        }
+        Ok(())
+    }
+}
+
+impl Dispatcher {
+    fn perform(&self, state: &mut State, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Receive(credit) => state.receive = Some(self.receive(state, credit)),
+                Effect::Assign(slot, work) => {
+                    if let Some(compute) = state.slots.get(&slot) {
+                        compute.tell(ComputeMsg::Assign(work));
+                    }
+                }
+                Effect::Settle(settlements) => {
+                    let reply_to = state.myself.clone();
+                    state.result_sink.tell(ResultSinkMsg::Settle {
+                        settlements,
+                        reply_to,
+                    });
+                }
+                Effect::Hold(held) => state.lease_keeper.tell(LeaseKeeperMsg::Hold(held)),
+                Effect::Release(ids) => state.lease_keeper.tell(LeaseKeeperMsg::Release(ids)),
+                Effect::Cancel(cancels) => {
+                    cancels.iter().for_each(ttg_runtime::kernel::Cancel::set)
+                }
+                Effect::Stop => state.myself.cell().stop(None),
+            }
+        }
+    }
+
+    /// Asks the broker beside the mailbox, so that results are handled while it waits.
+    fn receive(&self, state: &State, credit: Credit) -> JoinHandle<()> {
+        let (wiring, myself) = (Arc::clone(&self.0), state.myself.clone());
+        tokio::spawn(async move {
+            let ports = &wiring.ports;
+            let started = ports.clock.now();
+            let received = ports.broker.receive(credit, RECEIVE_WAIT).await;
+            if received
+                .as_ref()
+                .is_ok_and(|deliveries| !deliveries.is_empty())
+            {
+                let took = ports.clock.now().since(started);
+                ports
+                    .metrics
+                    .broker_operation(BrokerOperation::Receive)
+                    .observe(took);
+            }
+            myself.tell(DispatcherMsg::Received(received));
+        })
+    }
+
+    fn count_received(&self, deliveries: &[Delivery]) {
+        let metrics = &self.0.ports.metrics;
+        for delivery in deliveries {
+            metrics.queue_wait().observe(delivery.waited);
+            let counters = delivery.chunk.counters;
+            if counters.failures + counters.silent_deliveries > 0 {
+                Redelivered {
+                    chunk: ChunkName::new(&delivery.chunk.key).in_events(),
+                    failures: counters.failures,
+                    silent_deliveries: counters.silent_deliveries,
+                }
+                .emit(metrics);
+            }
+        }
+    }
+
+    fn lost(&self, since: &mut Option<Timestamp>, error: &BrokerError) {
+        if since.is_none() {
+            *since = Some(self.0.ports.clock.now());
+            let broker = self.0.ports.broker.capabilities().name;
+            BrokerLost {
+                broker,
+                error: &error.to_string(),
+            }
+            .emit(&self.0.ports.metrics);
+        }
+    }
+
+    fn recovered(&self, since: &mut Option<Timestamp>) {
+        if let Some(since) = since.take() {
+            let outage = self.0.ports.clock.now().since(since);
+            let broker = self.0.ports.broker.capabilities().name;
+            BrokerRecovered { broker, outage }.emit(&self.0.ports.metrics);
+        }
+    }
+}

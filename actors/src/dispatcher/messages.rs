@@ -1,0 +1,42 @@
+//! What the dispatcher can be told.
+
+use ractor::RpcReplyPort;
+use ttg_runtime::kernel::Evaluated;
+use ttg_runtime::{BrokerError, Delivery, DeliveryId, Failure, SlotId};
+
+use super::state::DispatcherObservation;
+use crate::address::Address;
+use crate::compute::ComputeMsg;
+
+/// The dispatcher's public face.
+pub(crate) enum DispatcherMsg {
+    /// From its own receive: what the broker handed over for the credit it was given.
+    Received(Result<Vec<Delivery>, BrokerError>),
+    /// From its own timer: ask the broker again.
+    RetryReceive,
+    /// From the supervisor: a slot has a fresh compute actor.
+    SlotOpened(SlotId, Address<ComputeMsg>),
+    /// From the supervisor: a slot's compute actor ended.
+    SlotLost(SlotId, Option<SlotFailure>),
+    /// From a compute actor: these evaluations ended.
+    Evaluated(Vec<(DeliveryId, Evaluated)>),
+    /// From the result sink: these deliveries are settled.
+    Settled(Vec<DeliveryId>),
+    /// From the lease keeper: these deliveries are no longer ours.
+    LeasesLost(Vec<DeliveryId>),
+    /// From the supervisor: take no more, give back the rest, then stop.
+    Drain,
+    /// From anyone: what it looks like inside.
+    Observe(RpcReplyPort<DispatcherObservation>),
+}
+
+/// What a kernel's panic did to its slot's assignments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SlotFailure {
+    /// The delivery that the kernel panicked in.
+    pub(crate) delivery: DeliveryId,
+    /// How.
+    pub(crate) failure: Failure,
+    /// Deliveries that it had not begun.
+    pub(crate) untouched: Vec<DeliveryId>,
+}

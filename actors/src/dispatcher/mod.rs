@@ -1,0 +1,11 @@
+//! Asks the broker for what idle slots can take, hands it out, and decides how each delivery is
+//! settled. It owns the in-flight table.
+
+mod actor;
+mod messages;
+mod pace;
+mod state;
+
+pub(crate) use actor::{Dispatcher, DispatcherArguments};
+pub(crate) use messages::{DispatcherMsg, SlotFailure};
+pub use state::DispatcherObservation;

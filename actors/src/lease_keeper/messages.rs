@@ -1,0 +1,20 @@
+//! What the lease keeper can be told.
+
+use ttg_runtime::{DeliveryId, Receipt};
+
+use crate::address::Address;
+use crate::dispatcher::DispatcherMsg;
+
+/// The lease keeper's public face.
+pub(crate) enum LeaseKeeperMsg {
+    /// From a new dispatcher: losses go here from now on; what an older one held is forgotten.
+    Attach(Address<DispatcherMsg>),
+    /// From the dispatcher: these are in flight here.
+    Hold(Vec<(DeliveryId, Receipt)>),
+    /// From the dispatcher: these are not, any more.
+    Release(Vec<DeliveryId>),
+    /// From its own timer: renew.
+    Renew,
+    /// From its own timer: tell monitors.
+    Beat,
+}

@@ -1,0 +1,265 @@
+//! The result sink's wiring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ttg_observability::events::{
+    BrokerLost, BrokerRecovered, ChunkCompleted, ChunkDead, ChunkDropped, ChunkFailed,
+    ChunkGivenBack, DuplicateDropped, Event, LeaseLost,
+};
+use ttg_observability::metrics::{ActorKind, BrokerOperation};
+use ttg_runtime::broker::{Committed, Settled};
+use ttg_runtime::{BrokerError, Outcome, Timestamp};
+
+use super::messages::ResultSinkMsg;
+use super::state::{Batch, Gathered, on_flush, on_settle};
+use crate::address::{Address, Handling};
+use crate::chunk_name::ChunkName;
+use crate::config::Wiring;
+use crate::dispatcher::DispatcherMsg;
+use crate::error::Fault;
+use crate::stats::WorkerCounts;
+
+/// The pause after a call that failed, doubled up to [`RETRY_MAX`].
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The longest such pause.
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// The result sink.
+pub(crate) struct ResultSink(pub(crate) Arc<Wiring>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    gathered: Gathered,
+    /// The newest dispatcher; it passes over ids that only an older one knew.
+    reply_to: Option<Address<DispatcherMsg>>,
+}
+
+impl Actor for ResultSink {
+    type Msg = ResultSinkMsg;
+    type State = State;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<ResultSinkMsg>,
+        (): (),
+    ) -> Result<State, ActorProcessingErr> {
+        Ok(State::default())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ResultSinkMsg>,
+        message: ResultSinkMsg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let ports = &self.0.ports;
+        let _handling = Handling::begin(ActorKind::ResultSink, &ports.metrics, &*ports.clock);
+        match message {
+            ResultSinkMsg::Settle {
+                settlements,
+                reply_to,
+            } => {
+                state.reply_to = Some(reply_to);
+                if on_settle(&mut state.gathered, settlements) {
+                    // Behind what is in the mailbox already, which so joins the batch.
+                    Address::new(myself, ActorKind::ResultSink, &ports.metrics)
+                        .tell(ResultSinkMsg::Flush);
+                }
+            }
+            ResultSinkMsg::Flush => self.flush(state).await?,
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<ResultSinkMsg>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        self.flush(state).await?;
+        Ok(())
+    }
+}
+
+impl ResultSink {
+    async fn flush(&self, state: &mut State) -> Result<(), Fault> {
+        let randomness = &self.0.ports.randomness;
+        while let Some(batch) = on_flush(&mut state.gathered, || randomness.fraction()) {
+            self.commit(&batch).await?;
+            self.nack(&batch).await?;
+            self.give_back(&batch).await?;
+            if let Some(dispatcher) = &state.reply_to {
+                dispatcher.tell(DispatcherMsg::Settled(batch.ids));
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), Fault> {
+        let outcomes = &batch.commits;
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let broker = &self.0.ports.broker;
+        let answers = self
+            .insist(BrokerOperation::Commit, || broker.commit(outcomes))
+            .await?;
+        let mut counts = WorkerCounts::default();
+        for ((_, outcome), answer) in outcomes.iter().zip(answers) {
+            match answer {
+                Committed::First => {
+                    counts.chunks += 1;
+                    counts.parameters += outcome.completed();
+                    counts.dead_parameters += outcome.dead.count();
+                }
+                Committed::Duplicate => counts.duplicates += 1,
+                Committed::Dropped => {}
+            }
+            self.tell_of_commit(outcome, answer);
+        }
+        self.0.stats.add_commits(counts);
+        Ok(())
+    }
+
+    fn tell_of_commit(&self, outcome: &Outcome, answer: Committed) {
+        let metrics = &self.0.ports.metrics;
+        let name = ChunkName::new(&outcome.key);
+        let chunk = name.in_events();
+        match answer {
+            Committed::First if outcome.is_dead() => {
+                let reason = outcome
+                    .dead
+                    .runs()
+                    .next()
+                    .map(|(_, why)| why.message.as_str());
+                let dead = outcome.dead.count();
+                ChunkDead {
+                    chunk,
+                    dead,
+                    error: reason.unwrap_or_default(),
+                }
+                .emit(metrics);
+            }
+            Committed::First => ChunkCompleted {
+                chunk,
+                completed: outcome.completed(),
+                dead: outcome.dead.count(),
+                duration: outcome.computed_for(),
+            }
+            .emit(metrics),
+            Committed::Duplicate => DuplicateDropped { chunk }.emit(metrics),
+            Committed::Dropped => {
+                ChunkDropped {
+                    chunk,
+                    reason: "its job is unknown or cancelled",
+                }
+                .emit(metrics);
+            }
+        }
+    }
+
+    async fn nack(&self, batch: &Batch) -> Result<(), Fault> {
+        if batch.nacks.is_empty() {
+            return Ok(());
+        }
+        let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
+        let answers = self
+            .insist(BrokerOperation::Nack, || broker.nack(&batch.nacks))
+            .await?;
+        for ((nack, (failures, max_attempts)), answer) in
+            batch.nacks.iter().zip(&batch.attempts).zip(answers)
+        {
+            let name = ChunkName::new(&nack.receipt.key);
+            let chunk = name.in_events();
+            match answer {
+                Settled::Applied => ChunkFailed {
+                    chunk,
+                    failures: *failures,
+                    max_attempts: *max_attempts,
+                    retry_in: nack.retry_in,
+                    error: &nack.failure.to_string(),
+                }
+                .emit(metrics),
+                Settled::Stale => LeaseLost { chunk }.emit(metrics),
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, batch: &Batch) -> Result<(), Fault> {
+        if batch.give_backs.is_empty() {
+            return Ok(());
+        }
+        let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
+        let call = || broker.give_back(&batch.give_backs);
+        let answers = self.insist(BrokerOperation::GiveBack, call).await?;
+        for (back, answer) in batch.give_backs.iter().zip(answers) {
+            let name = ChunkName::new(&back.receipt.key);
+            let chunk = name.in_events();
+            let reason = if back.retry_in.is_zero() {
+                "unfinished"
+            } else {
+                "kernel is not here"
+            };
+            match answer {
+                Settled::Applied => ChunkGivenBack { chunk, reason }.emit(metrics),
+                Settled::Stale => LeaseLost { chunk }.emit(metrics),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a call until it succeeds or says that it never will. Outcomes are held meanwhile and
+    /// their leases renewed; nothing is charged for an outage.
+    async fn insist<T, F>(
+        &self,
+        operation: BrokerOperation,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, BrokerError>>,
+    {
+        let ports = &self.0.ports;
+        let broker = ports.broker.capabilities().name;
+        let mut pause = RETRY;
+        let mut lost_since: Option<Timestamp> = None;
+        loop {
+            let began = ports.clock.now();
+            let answer = call().await;
+            let now = ports.clock.now();
+            ports
+                .metrics
+                .broker_operation(operation)
+                .observe(now.since(began));
+            match answer {
+                Ok(answer) => {
+                    if let Some(since) = lost_since {
+                        BrokerRecovered {
+                            broker,
+                            outage: now.since(since),
+                        }
+                        .emit(&ports.metrics);
+                    }
+                    return Ok(answer);
+                }
+                Err(error) if error.is_transient() => {
+                    if lost_since.is_none() {
+                        lost_since = Some(began);
+                        BrokerLost {
+                            broker,
+                            error: &error.to_string(),
+                        }
+                        .emit(&ports.metrics);
+                    }
+                    tokio::time::sleep(pause.mul_f64(1.0 + ports.randomness.fraction())).await;
+                    pause = (pause * 2).min(RETRY_MAX);
+                }
+                Err(error) => return Err(Fault::Broker(Arc::new(error))),
+            }
+        }
+    }
+}

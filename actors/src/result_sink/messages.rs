@@ -1,0 +1,69 @@
+//! What the result sink can be told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttg_runtime::broker::GiveBack;
+use ttg_runtime::{Delivery, DeliveryId, Failure, JobSpec, Outcome, Receipt};
+
+use crate::address::Address;
+use crate::dispatcher::DispatcherMsg;
+
+/// The result sink's public face.
+pub(crate) enum ResultSinkMsg {
+    /// From the dispatcher: settle these and tell `reply_to` when they are.
+    Settle {
+        settlements: Vec<Settlement>,
+        reply_to: Address<DispatcherMsg>,
+    },
+    /// From itself: settle what has gathered.
+    Flush,
+}
+
+/// How a delivery is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    /// Store its outcome.
+    Commit {
+        id: DeliveryId,
+        receipt: Receipt,
+        outcome: Box<Outcome>,
+    },
+    /// It failed: again later.
+    Nack {
+        id: DeliveryId,
+        receipt: Receipt,
+        failure: Failure,
+        /// Failures with this one.
+        failures: u32,
+        spec: Arc<JobSpec>,
+    },
+    /// It is innocent: again by anyone.
+    GiveBack { id: DeliveryId, back: GiveBack },
+}
+
+impl Settlement {
+    pub(crate) fn nack(id: DeliveryId, delivery: &Delivery, failure: Failure) -> Self {
+        let chunk = &delivery.chunk;
+        Self::Nack {
+            id,
+            receipt: delivery.receipt,
+            failure,
+            failures: chunk.counters.failures.saturating_add(1),
+            spec: Arc::clone(&chunk.spec),
+        }
+    }
+
+    pub(super) fn id(&self) -> DeliveryId {
+        match self {
+            Self::Commit { id, .. } | Self::Nack { id, .. } | Self::GiveBack { id, .. } => *id,
+        }
+    }
+
+    pub(crate) fn give_back(id: DeliveryId, receipt: Receipt, retry_in: Duration) -> Self {
+        Self::GiveBack {
+            id,
+            back: GiveBack { receipt, retry_in },
+        }
+    }
+}

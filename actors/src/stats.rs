@@ -1,0 +1,65 @@
+//! What a worker did so far, readable from outside without asking an actor.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// Counts since the worker started.
+#[derive(Debug, Default)]
+pub struct WorkerStats {
+    chunks: AtomicU64,
+    parameters: AtomicU64,
+    dead_parameters: AtomicU64,
+    duplicates: AtomicU64,
+    in_flight: AtomicU64,
+    committed: Notify,
+}
+
+/// A reading of [`WorkerStats`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct WorkerCounts {
+    /// Outcomes that were the first of their key.
+    pub chunks: u64,
+    /// Parameters completed by them.
+    pub parameters: u64,
+    /// Parameters dead by them.
+    pub dead_parameters: u64,
+    /// Outcomes dropped because another was first.
+    pub duplicates: u64,
+    /// Deliveries held now.
+    pub in_flight: u64,
+}
+
+impl WorkerStats {
+    /// The counts now.
+    pub fn read(&self) -> WorkerCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        WorkerCounts {
+            chunks: read(&self.chunks),
+            parameters: read(&self.parameters),
+            dead_parameters: read(&self.dead_parameters),
+            duplicates: read(&self.duplicates),
+            in_flight: read(&self.in_flight),
+        }
+    }
+
+    /// Returns after the next batch of commits.
+    pub async fn committed(&self) {
+        self.committed.notified().await;
+    }
+
+    pub(crate) fn add_commits(&self, counts: WorkerCounts) {
+        self.chunks.fetch_add(counts.chunks, Ordering::Relaxed);
+        self.parameters
+            .fetch_add(counts.parameters, Ordering::Relaxed);
+        self.dead_parameters
+            .fetch_add(counts.dead_parameters, Ordering::Relaxed);
+        self.duplicates
+            .fetch_add(counts.duplicates, Ordering::Relaxed);
+        self.committed.notify_waiters();
+    }
+
+    pub(crate) fn set_in_flight(&self, in_flight: usize) {
+        self.in_flight.store(in_flight as u64, Ordering::Relaxed);
+    }
+}
