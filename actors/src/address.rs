@@ -59,13 +59,11 @@ impl<M: Message> Address<M> {
     ) -> Option<R> {
         let depth = self.metrics.mailbox_depth(self.kind);
         depth.add(1);
-        match self.actor.call(ask, Some(wait)).await {
-            Ok(answer) => answer.success_or(()).ok(),
-            Err(_) => {
-                depth.sub(1);
-                None
-            }
+        if let Ok(answer) = self.actor.call(ask, Some(wait)).await {
+            return answer.success_or(()).ok();
         }
+        depth.sub(1);
+        None
     }
 
     pub(crate) fn cell(&self) -> ActorCell {

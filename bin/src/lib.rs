@@ -1,1 +1,60 @@
-//! skeleton
+//! The command line of TTG, for any set of kernels.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use ttg_runtime::Kernels;
+//!
+//! fn main() -> ExitCode {
+//!     ttg::main(Kernels::builtin()) // and .with(YourKernel)
+//! }
+//! ```
+
+mod broker;
+mod build;
+mod chunking;
+mod cli;
+mod commands;
+mod error;
+mod exit;
+mod logging;
+mod publisher;
+mod report;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ttg_runtime::Kernels;
+
+use crate::cli::{Cli, Command};
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Runs the command line of this process with `kernels`, and says how it ended.
+pub fn main(kernels: Kernels) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return report::usage(&error),
+    };
+    match run(cli, kernels) {
+        Ok(exit) => exit.into(),
+        Err(error) => report::failure(&error),
+    }
+}
+
+fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("ttg-async")
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
+    let exit = match cli.command {
+        Command::Run(arguments) => runtime.block_on(commands::run::run(*arguments, kernels)),
+        Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
+    };
+    // What still computes after a second signal is not waited for.
+    runtime.shutdown_background();
+    exit
+}

@@ -125,7 +125,7 @@ impl Actor for Dispatcher {
             }
             DispatcherMsg::SlotLost(slot, failed) => {
                 state.slots.remove(&slot);
-                on_slot_lost(decisions, slot, failed)
+                on_slot_lost(decisions, slot, failed.as_ref())
             }
             DispatcherMsg::Evaluated(ended) => on_evaluated(decisions, ended, ports.clock.wall()),
             DispatcherMsg::Settled(settled) => on_settled(decisions, settled),
@@ -176,7 +176,7 @@ impl Dispatcher {
                 Effect::Hold(held) => state.lease_keeper.tell(LeaseKeeperMsg::Hold(held)),
                 Effect::Release(ids) => state.lease_keeper.tell(LeaseKeeperMsg::Release(ids)),
                 Effect::Cancel(cancels) => {
-                    cancels.iter().for_each(ttg_runtime::kernel::Cancel::set)
+                    cancels.iter().for_each(ttg_runtime::kernel::Cancel::set);
                 }
                 Effect::Stop => state.myself.cell().stop(None),
             }

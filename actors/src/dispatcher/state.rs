@@ -293,7 +293,7 @@ pub(super) fn on_slot_opened(state: &mut DispatcherState, slot: SlotId) -> Vec<E
 pub(super) fn on_slot_lost(
     state: &mut DispatcherState,
     slot: SlotId,
-    failed: Option<SlotFailure>,
+    failed: Option<&SlotFailure>,
 ) -> Vec<Effect> {
     state.slots.remove(&slot);
     let mut settlements = Vec::new();
@@ -308,7 +308,7 @@ pub(super) fn on_slot_lost(
         let Some(entry) = state.table.get_mut(&id) else {
             continue;
         };
-        match &failed {
+        match failed {
             Some(failed) if failed.delivery == id => {
                 entry.stage = Stage::Settling;
                 settlements.push(Settlement::nack(

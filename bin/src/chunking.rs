@@ -1,0 +1,150 @@
+//! `--chunk-size auto`: what a parameter costs decides how many make a chunk.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ttg_runtime::kernel::{Evaluated, Evaluation, Limits, RegisteredKernel, Scratch};
+use ttg_runtime::{
+    Chunk, ChunkIndex, Clock, JobSpec, JobUid, ParameterRange, SystemClock, TraceContext,
+};
+
+/// How long the kernel is sampled at most.
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// The work that a chunk aims at: far above what a delivery costs, far below a lease.
+const CHUNK_WORK: Duration = Duration::from_millis(500);
+
+/// Chunks per slot at least, so that the slots end together: with `n` chunks a slot, the last one
+/// idles about `1/2n` of the time.
+const CHUNKS_PER_SLOT: u64 = 32;
+
+/// Chunks per job at most.
+const CHUNKS_MAX: u64 = 100_000;
+
+/// Without a sample: this many chunks per job.
+const CHUNKS_UNSAMPLED: u64 = 10_000;
+
+/// Parameters per chunk at most, unless that makes too many chunks: it bounds an outcome in which
+/// every parameter is dead for a reason of its own.
+const CHUNK_PARAMETERS_MAX: u64 = 1 << 20;
+
+/// The chunk size for the job, whose own is not looked at.
+pub(crate) fn auto(
+    spec: &JobSpec,
+    kernel: &Arc<dyn RegisteredKernel>,
+    slots: u32,
+) -> NonZeroU64 {
+    let cost = sample(spec, kernel);
+    choose(spec.parameters.len(), slots, cost)
+}
+
+fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
+    let size = match cost {
+        None => parameters / CHUNKS_UNSAMPLED,
+        Some(cost) => {
+            let by_time = CHUNK_WORK.as_nanos() / cost.as_nanos().max(1);
+            let by_slots = parameters / (u64::from(slots.max(1)) * CHUNKS_PER_SLOT);
+            u64::try_from(by_time).unwrap_or(u64::MAX).min(by_slots)
+        }
+    };
+    let size = size.min(CHUNK_PARAMETERS_MAX).max(parameters.div_ceil(CHUNKS_MAX));
+    NonZeroU64::new(size).unwrap_or(NonZeroU64::MIN)
+}
+
+/// What one parameter costs, from the first ones; `None` if the kernel fails on them. The kernel
+/// runs on a thread of its own, and what it has not answered in time is taken for slow.
+fn sample(spec: &JobSpec, kernel: &Arc<dyn RegisteredKernel>) -> Option<Duration> {
+    let (answers, answered) = mpsc::channel();
+    let limits = Limits::default();
+    let sampler = Sampler {
+        spec: Arc::new(spec.clone()),
+        kernel: Arc::clone(kernel),
+        limits: limits.clone(),
+        answers,
+    };
+    let deadline = SystemClock.now().after(SAMPLE);
+    let thread = thread::Builder::new().name("ttg-sample".to_owned()).spawn(|| sampler.run());
+    thread.ok()?;
+    let mut cost = None;
+    loop {
+        let left = deadline.since(SystemClock.now());
+        match answered.recv_timeout(left) {
+            Ok(answer) => cost = Some(answer),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return cost,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                limits.cancel.set();
+                return cost.or(Some(SAMPLE));
+            }
+        }
+    }
+}
+
+struct Sampler {
+    spec: Arc<JobSpec>,
+    kernel: Arc<dyn RegisteredKernel>,
+    limits: Limits,
+    answers: mpsc::Sender<Duration>,
+}
+
+impl Sampler {
+    /// Evaluates 1, 2, 4, … parameters until it is cancelled, the space ends or the kernel fails.
+    /// A panic ends the thread, and with it the sample.
+    fn run(self) {
+        let space = self.spec.parameters;
+        let mut scratch = Scratch::new();
+        let (mut next, mut count) = (space.start(), 1_u64);
+        while let Ok(range) =
+            ParameterRange::new(next, space.end().min(next.saturating_add(count)))
+        {
+            let mut spec = (*self.spec).clone();
+            spec.parameters = range;
+            spec.chunk_size = NonZeroU64::new(range.len()).unwrap_or(NonZeroU64::MIN);
+            let uid = JobUid::from([0; 16]);
+            let trace = TraceContext::default();
+            let Some(chunk) = Chunk::cut(uid, &Arc::new(spec), ChunkIndex(0), &trace) else {
+                return;
+            };
+            let kernel = &*self.kernel;
+            let evaluation =
+                Evaluation { chunk: &chunk, kernel, limits: &self.limits, clock: &SystemClock };
+            let Evaluated::Completed { took, .. } = evaluation.run(&mut scratch) else { return };
+            let cost = took.div_f64(range.len() as f64);
+            if self.answers.send(cost).is_err() {
+                return;
+            }
+            (next, count) = (range.end(), count * 2);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(parameters: u64, slots: u32, cost: Duration) -> u64 {
+        choose(parameters, slots, Some(cost)).get()
+    }
+
+    #[test]
+    fn a_chunk_is_half_a_second_of_work_within_bounds() {
+        assert_eq!(size(10_000_000, 2, Duration::from_millis(10)), 100, "raised to 100 000 chunks");
+        assert_eq!(size(1_000_000, 2, Duration::from_millis(10)), 50, "half a second");
+        assert_eq!(size(10_000, 2, Duration::from_micros(1)), 156, "32 chunks a slot");
+        assert_eq!(size(10_000, 2, Duration::from_secs(60)), 1, "a slow kernel");
+        assert_eq!(size(1_000_000_000, 2, Duration::from_nanos(2)), 1 << 20, "bounded records");
+        assert_eq!(size(5, 64, Duration::ZERO), 1);
+        assert_eq!(choose(1_000_000, 2, None).get(), 100, "without a sample");
+        assert_eq!(choose(5, 2, None).get(), 1);
+    }
+
+    #[test]
+    fn chunks_are_never_more_than_the_limit_on_spaces_of_any_size() {
+        for parameters in [1, 99_999, 100_001, 1 << 40, u64::MAX] {
+            let size = size(parameters, 2, Duration::from_secs(1));
+            assert!(parameters.div_ceil(size) <= CHUNKS_MAX);
+        }
+    }
+}

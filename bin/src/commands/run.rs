@@ -1,0 +1,270 @@
+//! `ttg run`: submit, work and report, in one process.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use tokio::task::JoinHandle;
+use ttg_actors::{Ports, Worker, WorkerConfig};
+use ttg_observability::events::{Completed, Event, Initialized, Running, Starting};
+use ttg_observability::metrics::{JobParameters, Metrics};
+use ttg_runtime::broker::{JobState, Registered};
+use ttg_runtime::kernel::ThreadExecution;
+use ttg_runtime::{
+    Broker, BrokerError, Clock, JobName, JobRecord, JobSpec, JobUid, Kernels, Randomness,
+    SystemClock, SystemRandomness, WorkerId,
+};
+
+use crate::broker::BrokerUrl;
+use crate::cli::RunArguments;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::report::{self, JobReport, ProgressView};
+use crate::settings::{ChunkSize, JobSettings, WorkerSettings};
+use crate::signals::Signals;
+use crate::{build, chunking, logging, publisher};
+
+/// How often the job's progress is asked for at most.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How often it is asked for when this process committed nothing.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
+
+pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exit, CommandError> {
+    let settings = JobSettings::try_from(&arguments.job)?;
+    let worker_settings = WorkerSettings::try_from(&arguments.worker)?;
+    let url = BrokerUrl::of(&arguments.common)?;
+    let worker = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
+    let bar = report::bar(false);
+    logging::start(&arguments.common, Some(&worker), &bar)?;
+    let metrics = Metrics::new(build::VERSION, build::COMMIT);
+    let (version, commit) = (build::VERSION, build::COMMIT);
+    Starting { command: "run", version, commit }.emit(&metrics);
+    let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
+
+    let broker = url.connect(worker.clone(), worker_settings.lease)?;
+    let slots = worker_settings.concurrency;
+    let job = submit(&*broker, settings, &kernels, slots.get()).await?;
+    let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
+    Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
+        .emit(&metrics);
+    let config = WorkerConfig {
+        worker,
+        build: build::id(),
+        concurrency: slots,
+        lease: worker_settings.lease,
+    };
+    let clock = Arc::new(SystemClock);
+    let ports = Ports {
+        broker: Arc::clone(&broker),
+        clock: clock.clone(),
+        randomness: Arc::new(SystemRandomness),
+        execution: Arc::new(ThreadExecution::new(clock)),
+        kernels,
+        metrics: metrics.clone(),
+    };
+    let worker = Worker::start(config, ports).await.map_err(CommandError::Worker)?;
+    let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
+    Running { job: Some(job.name.as_str()) }.emit(&metrics);
+
+    let run = RunningJob { broker, job, worker, publisher: Some(publisher), metrics };
+    run.until_the_end(&mut signals, bar, arguments.common.json).await
+}
+
+/// Registers the job, or finds the one that this submission resumes.
+async fn submit(
+    broker: &dyn Broker,
+    settings: JobSettings,
+    kernels: &Kernels,
+    slots: u32,
+) -> Result<JobRecord, CommandError> {
+    let kernel = kernels.get(&settings.kernel).ok_or_else(|| {
+        let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
+        CommandError::UnknownKernel { name: settings.kernel.clone(), known: known.join(", ") }
+    })?;
+    kernel.open(&settings.options).map(drop).map_err(|cause| CommandError::KernelOptions {
+        kernel: settings.kernel.clone(),
+        cause,
+    })?;
+    let (auto, size) = match settings.chunk_size {
+        ChunkSize::Auto => (true, NonZeroU64::MIN),
+        ChunkSize::Fixed(size) => (false, size),
+    };
+    let mut spec = JobSpec {
+        parameters: settings.parameters,
+        kernel: settings.kernel,
+        options: settings.options,
+        chunk_size: size,
+        policy: settings.policy,
+    };
+    let resumed = match &settings.name {
+        Some(name) => find(broker, name).await?,
+        None => None,
+    };
+    if let Some(job) = resumed {
+        return check_resumed(broker, job, &spec, auto).await;
+    }
+    if auto {
+        spec.chunk_size = chunking::auto(&spec, kernel, slots);
+    }
+    let uid = JobUid::fresh(&SystemRandomness);
+    let name = match settings.name {
+        Some(name) => name,
+        None => fresh_name(&spec)?,
+    };
+    let job = JobRecord {
+        name,
+        uid,
+        spec,
+        submitted_at: SystemClock.wall(),
+        build: build::id(),
+    };
+    let registered = broker.register(&job).await;
+    match registered.map_err(CommandError::broker("the job could not be registered"))? {
+        Registered::New => Ok(job),
+        // Another submitter was faster.
+        Registered::Existing(other) => check_resumed(broker, *other, &job.spec, auto).await,
+    }
+}
+
+fn fresh_name(spec: &JobSpec) -> Result<JobName, CommandError> {
+    let kernel: String = spec.kernel.as_str().chars().take(48).collect();
+    Ok(format!("{kernel}-{:08x}", SystemRandomness.next_u64() >> 32).parse()?)
+}
+
+async fn find(broker: &dyn Broker, name: &JobName) -> Result<Option<JobRecord>, CommandError> {
+    broker.job(name).await.map_err(CommandError::broker("the job could not be looked up"))
+}
+
+async fn check_resumed(
+    broker: &dyn Broker,
+    job: JobRecord,
+    requested: &JobSpec,
+    auto: bool,
+) -> Result<JobRecord, CommandError> {
+    job.check_resumed_by(requested, auto).map_err(CommandError::OtherSpec)?;
+    if report::progress(broker, &job).await?.state == JobState::Cancelled {
+        return Err(CommandError::Cancelled(job.name));
+    }
+    Ok(job)
+}
+
+struct RunningJob {
+    broker: Arc<dyn Broker>,
+    job: JobRecord,
+    worker: Worker,
+    publisher: Option<JoinHandle<Result<(), BrokerError>>>,
+    metrics: Metrics,
+}
+
+/// Why the waiting ended.
+enum End {
+    Settled,
+    Signal(Exit),
+}
+
+impl RunningJob {
+    async fn until_the_end(
+        mut self,
+        signals: &mut Signals,
+        bar: ProgressBar,
+        json: bool,
+    ) -> Result<Exit, CommandError> {
+        let mut view = ProgressView::new(bar, self.job.name.clone());
+        let end = self.watch(signals, &mut view).await;
+        view.clear();
+        let end = end?;
+        if let Some(publisher) = &self.publisher {
+            publisher.abort();
+        }
+        self.worker.stop();
+        tokio::select! {
+            ended = self.worker.ended() => ended.map_err(CommandError::Worker)?,
+            exit = signals.next() => return Ok(exit),
+        }
+        if let End::Signal(exit) = end {
+            let name = &self.job.name;
+            report::note(&format!("interrupted; `--job {name}` with the same options resumes it"));
+            return Ok(exit);
+        }
+        let flushed = self.broker.flush().await;
+        flushed.map_err(CommandError::broker("the store could not be flushed"))?;
+        let report = JobReport::read(&*self.broker, &self.job, SystemClock.wall()).await?;
+        self.tell_completed(&report);
+        report::print(&report, json)?;
+        Ok(report.exit())
+    }
+
+    /// Shows progress until the job is settled or a signal comes.
+    async fn watch(
+        &mut self,
+        signals: &mut Signals,
+        view: &mut ProgressView,
+    ) -> Result<End, CommandError> {
+        let stats = Arc::clone(self.worker.stats());
+        loop {
+            let look = async {
+                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::timeout(LOOK_AT_LEAST_EVERY, stats.committed()).await
+            };
+            let publisher = self.publisher.as_mut();
+            tokio::select! {
+                _ = look => {}
+                exit = signals.next() => return Ok(End::Signal(exit)),
+                ended = self.worker.ended() => {
+                    return ended.map(|()| End::Settled).map_err(CommandError::Worker);
+                }
+                published = published(publisher) => {
+                    self.publisher = None;
+                    published.map_err(CommandError::broker("the job could not be published"))?;
+                }
+            }
+            match self.broker.progress(self.job.uid).await {
+                Ok(Some(progress)) => {
+                    view.show(&progress, SystemClock.now(), &self.metrics);
+                    if progress.state != JobState::Running {
+                        return Ok(End::Settled);
+                    }
+                }
+                Ok(None) => return Err(CommandError::UnknownJob(self.job.name.clone())),
+                // The actors tell of it, and wait.
+                Err(error) if error.is_transient() => {}
+                Err(error) => {
+                    return Err(CommandError::broker("the job's progress could not be read")(error));
+                }
+            }
+        }
+    }
+
+    fn tell_completed(&self, report: &JobReport) {
+        Completed {
+            job: Some(&report.job),
+            status: report.status.as_str(),
+            parameters: JobParameters {
+                total: report.parameters.total,
+                completed: report.parameters.completed,
+                dead: report.parameters.dead,
+            },
+            chunks_completed: report.chunks.completed,
+            chunks_dead: report.chunks.dead,
+            redelivered: report.chunks.redelivered,
+            duplicates_dropped: report.chunks.duplicates_dropped,
+            elapsed: report.elapsed(),
+        }
+        .emit(&self.metrics);
+    }
+}
+
+/// The publisher's end; never, if it has ended before.
+async fn published(
+    publisher: Option<&mut JoinHandle<Result<(), BrokerError>>>,
+) -> Result<(), BrokerError> {
+    match publisher {
+        // It ends otherwise than by its answer only if it panicked, and then it panics here.
+        Some(publisher) => publisher.await.unwrap_or_else(|error| {
+            std::panic::resume_unwind(error.into_panic());
+        }),
+        None => std::future::pending().await,
+    }
+}

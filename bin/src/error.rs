@@ -1,0 +1,136 @@
+//! What goes wrong for a user: what, why, and what to do.
+
+use std::io;
+
+use thiserror::Error;
+use ttg_actors::WorkerError;
+use ttg_observability::telemetry::TelemetryError;
+use ttg_runtime::{BrokerError, IdError, JobName, KernelError, KernelName, OtherSpec};
+
+use crate::exit::Exit;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub(crate) enum CommandError {
+    /// Settings that do not fit, all of them.
+    #[error("the settings do not fit: {}", .0.join("; "))]
+    Settings(Vec<String>),
+    /// `--broker` names a kind that this build does not have.
+    #[error("`{0}` is no broker of this build")]
+    UnknownBroker(String),
+    /// No kernel of that name here.
+    #[error("kernel `{name}` is unknown")]
+    UnknownKernel {
+        /// The name.
+        name: KernelName,
+        /// What there is.
+        known: String,
+    },
+    /// The kernel does not take these options.
+    #[error("kernel `{kernel}` does not take these options")]
+    KernelOptions {
+        /// Its name.
+        kernel: KernelName,
+        /// What it said.
+        #[source]
+        cause: KernelError,
+    },
+    /// No job of that name.
+    #[error("job `{0}` is unknown")]
+    UnknownJob(JobName),
+    /// A job of that name was cancelled.
+    #[error("job `{0}` was cancelled")]
+    Cancelled(JobName),
+    /// The name is taken by another job.
+    #[error("the job was not submitted")]
+    OtherSpec(#[source] OtherSpec),
+    /// A name is not one.
+    #[error(transparent)]
+    Name(#[from] IdError),
+    /// The broker.
+    #[error("{doing}")]
+    Broker {
+        /// What was tried.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        cause: BrokerError,
+    },
+    /// The worker.
+    #[error("the worker ended")]
+    Worker(#[source] WorkerError),
+    /// The log.
+    #[error("logging could not start")]
+    Log(#[source] TelemetryError),
+    /// The async runtime.
+    #[error("the async runtime could not start")]
+    Runtime(#[source] io::Error),
+    /// Standard output is gone for another reason than a closed pipe.
+    #[error("the result could not be written")]
+    Output(#[source] io::Error),
+}
+
+impl CommandError {
+    /// For `map_err`: a broker's error while `doing` something.
+    pub(crate) fn broker(doing: &'static str) -> impl FnOnce(BrokerError) -> Self {
+        move |cause| Self::Broker { doing, cause }
+    }
+
+    /// The documented exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(_)
+            | Self::UnknownKernel { .. }
+            | Self::KernelOptions { .. }
+            | Self::UnknownJob(_)
+            | Self::Cancelled(_)
+            | Self::OtherSpec(_)
+            | Self::Name(_) => Exit::Usage,
+            Self::UnknownBroker(_) => Exit::Configuration,
+            Self::Broker { cause, .. } => exit_of(cause),
+            Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
+            Self::Worker(_) | Self::Log(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unexpected,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownBroker(_) => Some("write `embedded:DIR`, or `--data-dir DIR` for short".into()),
+            Self::UnknownKernel { known, .. } => Some(format!("this build has: {known}")),
+            Self::KernelOptions { .. } => Some("options are given as `--set key=value`".into()),
+            Self::UnknownJob(_) => {
+                Some("a job lives in the store it was submitted to: check `--data-dir`".into())
+            }
+            Self::Cancelled(_) => Some("submit it under another name".into()),
+            Self::OtherSpec(_) => Some(
+                "resume it with the options it was submitted with, or give this one another `--job`"
+                    .into(),
+            ),
+            Self::Broker { cause, .. } => broker_hint(cause).map(Into::into),
+            Self::Worker(WorkerError::Broker(cause)) => broker_hint(cause).map(Into::into),
+            _ => None,
+        }
+    }
+}
+
+fn exit_of(error: &BrokerError) -> Exit {
+    match error {
+        BrokerError::Unavailable { .. } | BrokerError::Full { .. } | BrokerError::Corrupt { .. } => {
+            Exit::Unavailable
+        }
+        BrokerError::Foreign { .. } | BrokerError::Refused { .. } => Exit::Configuration,
+        BrokerError::JobGone { .. } => Exit::Usage,
+        BrokerError::Record { .. } => Exit::Unexpected,
+    }
+}
+
+fn broker_hint(error: &BrokerError) -> Option<&'static str> {
+    match error {
+        BrokerError::Full { .. } => Some("free some space and run the same command again: it resumes"),
+        BrokerError::Foreign { .. } => Some("choose another `--data-dir`; nothing was changed in this one"),
+        BrokerError::Refused { .. } => Some("choose a `--data-dir` that you may write to"),
+        BrokerError::Corrupt { .. } => Some("restore the store from a copy, or start with another `--data-dir`"),
+        _ => None,
+    }
+}

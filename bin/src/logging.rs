@@ -1,0 +1,61 @@
+//! Logs of a command, beside its progress bar.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use indicatif::ProgressBar;
+use ttg_observability::telemetry::{self, Identity, LogConfig, LogFilter};
+use ttg_runtime::WorkerId;
+
+use crate::cli::{CommonArguments, LogFormat};
+use crate::error::CommandError;
+
+/// Starts the log. Lines go above `bar`, so that neither garbles the other.
+pub(crate) fn start(
+    arguments: &CommonArguments,
+    worker: Option<&WorkerId>,
+    bar: &ProgressBar,
+) -> Result<(), CommandError> {
+    let default = if bar.is_hidden() { "info" } else { "warn" };
+    let filter: LogFilter = arguments
+        .log_level
+        .as_deref()
+        .unwrap_or(default)
+        .parse()
+        .map_err(CommandError::Log)?;
+    let format = match arguments.log_format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    let identity = Identity {
+        worker: worker.map(ToString::to_string),
+        host: host_name(),
+        pod: None,
+        node: None,
+    };
+    let bar = bar.clone();
+    let config = LogConfig::new(format, filter, identity)
+        .colour(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .writer(move || AboveBar(bar.clone()));
+    telemetry::init(config).map_err(CommandError::Log)?;
+    telemetry::log_panics();
+    Ok(())
+}
+
+/// The machine's name; in a pod, the pod's.
+pub(crate) fn host_name() -> String {
+    let name = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname"));
+    name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+struct AboveBar(ProgressBar);
+
+impl Write for AboveBar {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

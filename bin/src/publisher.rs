@@ -1,0 +1,50 @@
+//! Cuts a job and publishes it, while others already compute its first chunks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttg_runtime::{
+    Broker, BrokerError, Chunk, ChunkIndex, JobRecord, JobSpec, Randomness, SystemRandomness,
+    TraceContext,
+};
+
+/// Chunks per call.
+const BATCH: u64 = 1_000;
+
+/// The pause after a call that failed, before jitter.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Publishes what is missing of `job`, from the mark that the broker keeps.
+pub(crate) async fn publish(broker: Arc<dyn Broker>, job: JobRecord) -> Result<(), BrokerError> {
+    let spec: Arc<JobSpec> = Arc::new(job.spec);
+    let trace = TraceContext::default();
+    let gone = || BrokerError::JobGone { job: job.uid };
+    let start = insist(|| broker.progress(job.uid)).await?.ok_or_else(gone)?.published;
+    let total = spec.chunks_total();
+    let mut next = start;
+    while next < total {
+        let end = total.min(next + BATCH);
+        let chunks: Vec<Chunk> = (next..end)
+            .filter_map(|index| Chunk::cut(job.uid, &spec, ChunkIndex(index), &trace))
+            .collect();
+        insist(|| broker.publish(&chunks)).await?;
+        next = end;
+    }
+    insist(|| broker.flush()).await
+}
+
+/// Makes a call until it succeeds or says that it never will.
+async fn insist<T, F>(mut call: impl FnMut() -> F) -> Result<T, BrokerError>
+where
+    F: Future<Output = Result<T, BrokerError>>,
+{
+    loop {
+        match call().await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "publishing waits for the broker");
+                tokio::time::sleep(RETRY.mul_f64(1.0 + SystemRandomness.fraction())).await;
+            }
+            answer => return answer,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A job's report, in the shape that scripts rely on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use ttg_runtime::broker::{JobProgress, JobState, OutcomeCursor};
+use ttg_runtime::{Aggregate, Broker, JobRecord, Outcome, WallTime};
+
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Outcomes read at a time.
+const PAGE: usize = 1_000;
+
+/// A job's report.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobReport {
+    pub(crate) job: String,
+    pub(crate) uid: String,
+    pub(crate) status: Status,
+    pub(crate) kernel: String,
+    pub(crate) broker: &'static str,
+    pub(crate) parameters: Parameters,
+    pub(crate) chunks: Chunks,
+    pub(crate) result: Statistics,
+    pub(crate) columns: Columns,
+    pub(crate) elapsed_seconds: f64,
+    pub(crate) parameters_per_second: f64,
+    pub(crate) workers: Vec<WorkerShare>,
+}
+
+/// Where the job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Running,
+    Complete,
+    Cancelled,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Parameters {
+    pub(crate) total: u64,
+    pub(crate) completed: u64,
+    pub(crate) dead: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Chunks {
+    pub(crate) total: u64,
+    pub(crate) completed: u64,
+    pub(crate) dead: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) duplicates_dropped: u64,
+}
+
+/// One column's statistics. Without a value, and for a sum beyond the range of f64, null.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Statistics {
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) mean: Option<f64>,
+    pub(crate) min: Option<f64>,
+    pub(crate) argmin: Option<u64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) argmax: Option<u64>,
+    pub(crate) stddev: Option<f64>,
+}
+
+/// Statistics by column, in the kernel's order.
+#[derive(Debug)]
+pub(crate) struct Columns(pub(crate) Vec<(String, Statistics)>);
+
+/// What one worker committed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct WorkerShare {
+    pub(crate) id: String,
+    pub(crate) chunks: u64,
+    pub(crate) parameters: u64,
+}
+
+impl Serialize for Columns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, statistics) in &self.0 {
+            map.serialize_entry(name, statistics)?;
+        }
+        map.end()
+    }
+}
+
+impl From<&Aggregate> for Statistics {
+    fn from(aggregate: &Aggregate) -> Self {
+        let (min, max) = (aggregate.min(), aggregate.max());
+        Self {
+            count: aggregate.count(),
+            sum: aggregate.sum(),
+            mean: aggregate.mean(),
+            min: min.map(|extreme| extreme.value),
+            argmin: min.map(|extreme| extreme.parameter),
+            max: max.map(|extreme| extreme.value),
+            argmax: max.map(|extreme| extreme.parameter),
+            stddev: aggregate.stddev(),
+        }
+    }
+}
+
+/// The sum of a job's outcomes. Memory grows with columns and workers, not with outcomes.
+#[derive(Default)]
+struct Merged {
+    columns: Vec<(String, Aggregate)>,
+    workers: BTreeMap<String, (u64, u64)>,
+}
+
+impl Merged {
+    fn add(&mut self, outcome: &Outcome) {
+        for column in &outcome.columns {
+            match self.columns.iter_mut().find(|(name, _)| *name == column.name) {
+                Some((_, aggregate)) => aggregate.merge(&column.aggregate),
+                None => self.columns.push((column.name.clone(), column.aggregate.clone())),
+            }
+        }
+        let (chunks, parameters) = match self.workers.get_mut(outcome.worker.as_str()) {
+            Some(share) => share,
+            None => self.workers.entry(outcome.worker.to_string()).or_default(),
+        };
+        *chunks += 1;
+        *parameters += outcome.completed();
+    }
+
+    async fn of(broker: &dyn Broker, job: &JobRecord) -> Result<Self, CommandError> {
+        let mut merged = Self::default();
+        let mut next = Some(OutcomeCursor::START);
+        while let Some(cursor) = next {
+            let page = broker.outcomes(job.uid, cursor, PAGE).await;
+            let page = page.map_err(CommandError::broker("the outcomes could not be read"))?;
+            page.outcomes.iter().for_each(|outcome| merged.add(outcome));
+            next = page.next;
+        }
+        Ok(merged)
+    }
+}
+
+impl JobReport {
+    /// Reads all that the broker has of `job`. `now` ends the time of a job that still runs.
+    pub(crate) async fn read(
+        broker: &dyn Broker,
+        job: &JobRecord,
+        now: WallTime,
+    ) -> Result<Self, CommandError> {
+        let progress = progress(broker, job).await?;
+        let merged = Merged::of(broker, job).await?;
+        let columns: Vec<(String, Statistics)> =
+            merged.columns.iter().map(|(name, a)| (name.clone(), a.into())).collect();
+        let empty = Statistics::from(&Aggregate::default());
+        let status = Status::from(progress.state);
+        let end = match (status, progress.last_commit) {
+            (Status::Running, _) | (_, None) => now,
+            (_, Some(last)) => last,
+        };
+        let elapsed = end.since(job.submitted_at).as_secs_f64();
+        let (parameters, chunks) = (progress.parameters, progress.chunks);
+        let settled = parameters.completed + parameters.dead;
+        Ok(Self {
+            job: job.name.to_string(),
+            uid: job.uid.to_string(),
+            status,
+            kernel: job.spec.kernel.to_string(),
+            broker: broker.capabilities().name,
+            parameters: Parameters {
+                total: parameters.total,
+                completed: parameters.completed,
+                dead: parameters.dead,
+            },
+            chunks: Chunks {
+                total: chunks.total,
+                completed: chunks.completed,
+                dead: chunks.dead,
+                redelivered: chunks.redelivered,
+                duplicates_dropped: chunks.duplicates_dropped,
+            },
+            result: columns.first().map_or(empty, |(_, statistics)| *statistics),
+            columns: Columns(columns),
+            elapsed_seconds: elapsed,
+            // A job can end within the clock's millisecond.
+            parameters_per_second: settled as f64 / elapsed.max(0.001),
+            workers: merged
+                .workers
+                .into_iter()
+                .map(|(id, (chunks, parameters))| WorkerShare { id, chunks, parameters })
+                .collect(),
+        })
+    }
+
+    /// From submission to the last commit, or until now.
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::from_secs_f64(self.elapsed_seconds)
+    }
+
+    /// The exit code that a report of this job asks for.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.status == Status::Complete && self.parameters.dead > 0 {
+            Exit::DeadLetters
+        } else {
+            Exit::Success
+        }
+    }
+}
+
+/// How far `job` is.
+pub(crate) async fn progress(
+    broker: &dyn Broker,
+    job: &JobRecord,
+) -> Result<JobProgress, CommandError> {
+    let progress = broker.progress(job.uid).await;
+    progress
+        .map_err(CommandError::broker("the job's progress could not be read"))?
+        .ok_or_else(|| CommandError::UnknownJob(job.name.clone()))
+}
+
+impl From<JobState> for Status {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Running => Self::Running,
+            JobState::Complete => Self::Complete,
+            JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A job's report for people.
+
+use std::fmt::Write;
+
+use super::job::{JobReport, Statistics};
+use super::number::{grouped, rate, span};
+
+/// The summary, in at most 80 columns for ordinary names.
+pub(super) fn summary(report: &JobReport) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        writeln!(text, "{label:<11} {value}").expect("a String takes every write");
+    };
+    let JobReport { parameters, chunks, .. } = report;
+    line("job", format!("{} ({}, {})", report.job, report.kernel, report.status.as_str()));
+    line(
+        "parameters",
+        format!(
+            "{} of {} completed, {} dead",
+            grouped(parameters.completed),
+            grouped(parameters.total),
+            grouped(parameters.dead)
+        ),
+    );
+    line(
+        "chunks",
+        format!(
+            "{} of {} completed, {} dead, {} redelivered, {} duplicates dropped",
+            grouped(chunks.completed),
+            grouped(chunks.total),
+            grouped(chunks.dead),
+            grouped(chunks.redelivered),
+            grouped(chunks.duplicates_dropped)
+        ),
+    );
+    for (name, statistics) in &report.columns.0 {
+        for (i, row) in rows(statistics).into_iter().enumerate() {
+            line(if i == 0 { name } else { "" }, row);
+        }
+    }
+    let speed = rate(report.parameters_per_second);
+    line("time", format!("{}, {speed} parameters/s", span(report.elapsed())));
+    let all: u64 = report.workers.iter().map(|worker| worker.parameters).sum();
+    for (i, worker) in report.workers.iter().enumerate() {
+        let share = 100.0 * worker.parameters as f64 / all.max(1) as f64;
+        let value = format!("{} {share:5.1} %, {} chunks", worker.id, grouped(worker.chunks));
+        line(if i == 0 { "workers" } else { "" }, value);
+    }
+    text
+}
+
+fn rows(statistics: &Statistics) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
+    let place = |at: Option<u64>| at.map_or("-".to_owned(), grouped);
+    let Statistics { count, sum, mean, min, argmin, max, argmax, stddev } = *statistics;
+    vec![
+        format!("sum {sum}, count {}", grouped(count)),
+        format!("mean {}, deviation {}", number(mean), number(stddev)),
+        format!(
+            "min {} at {}, max {} at {}",
+            number(min),
+            place(argmin),
+            number(max),
+            place(argmax)
+        ),
+    ]
+}

@@ -1,0 +1,189 @@
+//! From raw to valid: what is wrong is said all at once.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::thread;
+use std::time::Duration;
+
+use ttg_runtime::{JobName, JobPolicy, KernelName, ParameterRange};
+
+use crate::cli::{JobArguments, WorkerArguments};
+use crate::error::CommandError;
+
+/// The longest lease, retry delay or timeout: a week.
+const SECONDS_MAX: u64 = 7 * 24 * 3_600;
+
+/// A time as written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+/// A chunk size as written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChunkSize {
+    /// Chosen by what a parameter costs.
+    Auto,
+    /// Parameters per chunk.
+    Fixed(NonZeroU64),
+}
+
+/// A job that may be submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JobSettings {
+    pub(crate) name: Option<JobName>,
+    pub(crate) parameters: ParameterRange,
+    pub(crate) kernel: KernelName,
+    pub(crate) options: BTreeMap<String, String>,
+    pub(crate) chunk_size: ChunkSize,
+    pub(crate) policy: JobPolicy,
+}
+
+/// A worker that may be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WorkerSettings {
+    pub(crate) concurrency: NonZeroU32,
+    pub(crate) lease: Duration,
+}
+
+impl TryFrom<&JobArguments> for JobSettings {
+    type Error = CommandError;
+
+    fn try_from(raw: &JobArguments) -> Result<Self, CommandError> {
+        let mut wrong = Vec::new();
+        let mut options = BTreeMap::new();
+        for (key, value) in &raw.set {
+            if options.insert(key.clone(), value.clone()).is_some() {
+                wrong.push(format!("--set {key} is given twice"));
+            }
+        }
+        let whole = raw.parameters.map(|n| ParameterRange::new(0, n.get()));
+        let parameters = match (raw.range, whole) {
+            (Some(range), _) | (None, Some(Ok(range))) => Some(range),
+            _ => {
+                wrong.push("--parameters or --range is missing".to_owned());
+                None
+            }
+        };
+        let kernel = raw.kernel.parse().map_err(|why| wrong.push(format!("--kernel: {why}"))).ok();
+        let name = raw.job.as_ref().map(|name| name.parse::<JobName>()).transpose();
+        let name = name.map_err(|why| wrong.push(format!("--job: {why}"))).ok();
+        let policy = JobPolicy {
+            max_attempts: raw.max_attempts.get(),
+            max_deliveries: raw.max_deliveries.get(),
+            retry_delay: raw.retry_delay.0,
+            timeout: raw.timeout.0,
+        };
+        if policy.timeout.is_zero() {
+            wrong.push("--timeout is zero: no attempt could end in it".to_owned());
+        }
+        match (parameters, kernel, name) {
+            (Some(parameters), Some(kernel), Some(name)) if wrong.is_empty() => {
+                Ok(Self { name, parameters, kernel, options, chunk_size: raw.chunk_size, policy })
+            }
+            _ => Err(CommandError::Settings(wrong)),
+        }
+    }
+}
+
+impl TryFrom<&WorkerArguments> for WorkerSettings {
+    type Error = CommandError;
+
+    fn try_from(raw: &WorkerArguments) -> Result<Self, CommandError> {
+        let lease = raw.lease.0;
+        let mut wrong = Vec::new();
+        if lease < Duration::from_millis(500) {
+            wrong.push(format!("--lease is {lease:?}: renewals need at least 500ms"));
+        }
+        let concurrency = raw.concurrency.unwrap_or_else(granted_cpus);
+        if concurrency.get() > 4_096 {
+            wrong.push(format!("--concurrency is {concurrency}: at most 4096 threads compute"));
+        }
+        if wrong.is_empty() { Ok(Self { concurrency, lease }) } else { Err(CommandError::Settings(wrong)) }
+    }
+}
+
+/// The CPUs that the cgroup's quota and the affinity mask grant; 1 if nobody says.
+fn granted_cpus() -> NonZeroU32 {
+    let granted = thread::available_parallelism().ok();
+    granted.and_then(|cpus| NonZeroU32::try_from(cpus).ok()).unwrap_or(NonZeroU32::MIN)
+}
+
+/// `A..B`, half open.
+pub(crate) fn parse_range(text: &str) -> Result<ParameterRange, String> {
+    let (start, end) = text.split_once("..").ok_or("write it as A..B, for example 1..1000")?;
+    let number = |text: &str| {
+        let digits = text.replace('_', "");
+        digits.parse::<u64>().map_err(|why| format!("`{text}`: {why}"))
+    };
+    ParameterRange::new(number(start)?, number(end)?).map_err(|why| why.to_string())
+}
+
+/// `key=value`.
+pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as key=value".to_owned()),
+    }
+}
+
+/// `auto`, or a number from 1.
+pub(crate) fn parse_chunk_size(text: &str) -> Result<ChunkSize, String> {
+    if text == "auto" {
+        return Ok(ChunkSize::Auto);
+    }
+    text.parse().map(ChunkSize::Fixed).map_err(|why| format!("{why}; write `auto` or a number from 1"))
+}
+
+/// A number with its unit: `250ms`, `10s`, `5m`, `2h`; a bare number is in seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Seconds, String> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err(format!("`{unit}` is no unit of time: write ms, s, m or h")),
+    };
+    let number: f64 = number.parse().map_err(|_| "write a number and a unit, such as 10s".to_owned())?;
+    let time = Duration::try_from_secs_f64(number * scale).map_err(|why| why.to_string())?;
+    if time > Duration::from_secs(SECONDS_MAX) {
+        return Err("that is more than a week".to_owned());
+    }
+    Ok(Seconds(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        let millis = |text| parse_duration(text).map(|time| time.0.as_millis());
+        assert_eq!(millis("250ms"), Ok(250));
+        assert_eq!(millis("10s"), Ok(10_000));
+        assert_eq!(millis("1.5m"), Ok(90_000));
+        assert_eq!(millis("2h"), Ok(7_200_000));
+        assert_eq!(millis("3"), Ok(3_000));
+        for bad in ["", "s", "10 s", "-1s", "1d", "1e9h", "9999h"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_half_open_and_hold_something() {
+        assert_eq!(parse_range("1..1_000").unwrap(), ParameterRange::new(1, 1_000).unwrap());
+        for bad in ["", "5", "5..5", "9..3", "-1..3", "a..b", "1..2..3"] {
+            assert!(parse_range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pairs_and_chunk_sizes() {
+        assert_eq!(parse_pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(parse_pair("=b").is_err());
+        assert!(parse_pair("a").is_err());
+        assert_eq!(parse_chunk_size("auto"), Ok(ChunkSize::Auto));
+        assert!(parse_chunk_size("0").is_err());
+        assert!(parse_chunk_size("-3").is_err());
+    }
+}
