@@ -27,7 +27,8 @@ struct Bin {
     squares: i128,
 }
 
-/// What one compute slot adds values into; reused from chunk to chunk. Takes 64 KiB.
+/// What one compute slot adds values into; reused from chunk to chunk. Takes 64 KiB, of which
+/// ordinary values use a dozen cache lines.
 pub struct Accumulator {
     bins: Box<[Bin; BINS]>,
     /// A bit per bin that is in use, so that taking a small chunk does not walk all bins.
@@ -56,8 +57,8 @@ impl Accumulator {
         }
     }
 
-    /// Adds the values of consecutive parameters from `first`. A value that is not finite stands
-    /// for a parameter without a value and is skipped.
+    /// Adds the values of consecutive parameters from `first` (to `u64::MAX` at most). A value that
+    /// is not finite stands for a parameter without a value and is skipped.
     pub fn add_slice(&mut self, first: u64, values: &[f64]) {
         for (index, block) in values.chunks(BLOCK).enumerate() {
             let first = first + (index * BLOCK) as u64;

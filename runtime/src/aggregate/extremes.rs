@@ -51,21 +51,17 @@ impl Extremes {
     /// Merges those of `block`, the values of the parameters from `first`, whose least and
     /// greatest value are `range`. Looks for their places only if they can be new extremes.
     pub(super) fn merge_block(&mut self, first: u64, block: &[f64], range: (f64, f64)) {
-        let at_best = |value| Extreme {
-            value,
-            parameter: first,
-        };
         #[expect(clippy::float_cmp, reason = "looks for this very value")]
-        let located = |value| Extreme {
-            value,
-            parameter: first + block.iter().take_while(|&&other| other != value).count() as u64,
+        let located = |value| {
+            let index = block.iter().take_while(|&&other| other != value).count();
+            Self::of(first + index as u64, value)
         };
         let (low, high) = range;
-        if at_best(low).is_below(self.min) {
-            self.min = located(low);
+        if Self::of(first, low).min.is_below(self.min) {
+            self.merge(located(low));
         }
-        if at_best(high).is_above(self.max) {
-            self.max = located(high);
+        if Self::of(first, high).max.is_above(self.max) {
+            self.merge(located(high));
         }
     }
 }
@@ -73,8 +69,8 @@ impl Extremes {
 /// The least and the greatest of `block`; `None` if one of its values is not finite, or there is
 /// none.
 pub(super) fn finite_range(block: &[f64]) -> Option<(f64, f64)> {
-    // Eight lanes and plain comparisons (which, unlike `f64::min`, ignore NaN on the left only)
-    // are what the compiler turns into vector instructions.
+    // Lanes of plain comparisons become vector instructions; `f64::min`, with its care for NaN, does
+    // not.
     const LANES: usize = 8;
     let mut low = [f64::INFINITY; LANES];
     let mut high = [f64::NEG_INFINITY; LANES];

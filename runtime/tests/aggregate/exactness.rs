@@ -40,11 +40,17 @@ fn two_to_the_64_values_do_not_overflow() {
     assert_eq!((all.sum(), all.mean()), (f64::INFINITY, Some(f64::MAX)));
     assert_eq!((all.variance(), all.stddev()), (Some(0.0), Some(0.0)));
     assert_eq!(decode::<Aggregate>(&encode(&all)).unwrap(), all);
+    // No job has more; a foreign record must not make the count wrap.
+    all.merge(&aggregate(0, &[0.0]));
+    assert_eq!(all.count(), u64::MAX);
 }
 
 /// Not empty, every value finite.
 fn columns() -> Vec<Vec<f64>> {
     const EPSILON: f64 = f64::EPSILON;
+    // A right triangle: a^2 + b^2 is the square of the 54-bit number a + 1.
+    const TWO_26: f64 = (1 << 26) as f64;
+    let (a, b) = (2.0 * TWO_26 * (TWO_26 + 1.0), 2.0 * TWO_26 + 1.0);
     let finite: Vec<f64> = HOSTILE
         .into_iter()
         .filter(|value| value.is_finite())
@@ -69,6 +75,11 @@ fn columns() -> Vec<Vec<f64>> {
         vec![f64::exp2(53.0), -1.0],
         vec![f64::exp2(53.0), -3.0],
         vec![f64::exp2(-500.0), -f64::exp2(-553.0)],
+        // Means and deviations that are less than any quotient shows beside a midpoint.
+        vec![1.0, 1.0, 2.0 + 2.0 * EPSILON, 5e-324],
+        vec![1.0, 1.0, 2.0 + 2.0 * EPSILON, -5e-324],
+        vec![a, -a, b, -b, 0.0, 0.0, 0.0, 0.0],
+        vec![a, -a, b, -b, 5e-324, -5e-324, 0.0, 0.0],
         // Variances around the largest and the least float, with deviations inside.
         vec![f64::exp2(512.5), -f64::exp2(511.0)],
         vec![f64::exp2(-537.0), -f64::exp2(-537.0)],

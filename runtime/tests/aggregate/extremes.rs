@@ -27,6 +27,17 @@ fn ties_go_to_the_smallest_parameter_in_every_order() {
     reversed.merge(&left);
     left.merge(&right);
     assert_eq!((&left, &reversed), (&whole, &whole));
+
+    // Also where a slice begins before the known extreme, but ties behind it.
+    let mut accumulator = Accumulator::new();
+    accumulator.add(5, 1.0);
+    accumulator.add(5, 3.0);
+    accumulator.add_slice(4, &[2.0, 2.0, 1.0, 3.0]);
+    let summary = accumulator.take();
+    assert_eq!(
+        (summary.min(), summary.max()),
+        (Some(at(1.0, 5)), Some(at(3.0, 5)))
+    );
 }
 
 #[test]

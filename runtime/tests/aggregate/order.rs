@@ -82,6 +82,19 @@ fn a_take_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_cancels_leaves_no_trace() {
+    let (large, small) = (
+        aggregate(0, &[1e300, -1e300]),
+        aggregate(2, &[1e-300, -1e-300]),
+    );
+    let (mut ascending, mut descending) = (small.clone(), large.clone());
+    ascending.merge(&large);
+    descending.merge(&small);
+    assert_eq!(ascending, descending);
+    assert_eq!(encode(&ascending), encode(&descending));
+}
+
+#[test]
 fn flushing_in_the_middle_of_a_column_changes_nothing() {
     const FLUSH: usize = 1 << 21;
     // The largest mantissa, so that one addition too many overflows its bin.
