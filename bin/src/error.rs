@@ -116,9 +116,9 @@ impl CommandError {
 
 fn exit_of(error: &BrokerError) -> Exit {
     match error {
-        BrokerError::Unavailable { .. } | BrokerError::Full { .. } | BrokerError::Corrupt { .. } => {
-            Exit::Unavailable
-        }
+        BrokerError::Unavailable { .. }
+        | BrokerError::Full { .. }
+        | BrokerError::Corrupt { .. } => Exit::Unavailable,
         BrokerError::Foreign { .. } | BrokerError::Refused { .. } => Exit::Configuration,
         BrokerError::JobGone { .. } => Exit::Usage,
         BrokerError::Record { .. } => Exit::Unexpected,
@@ -127,10 +127,16 @@ fn exit_of(error: &BrokerError) -> Exit {
 
 fn broker_hint(error: &BrokerError) -> Option<&'static str> {
     match error {
-        BrokerError::Full { .. } => Some("free some space and run the same command again: it resumes"),
-        BrokerError::Foreign { .. } => Some("choose another `--data-dir`; nothing was changed in this one"),
+        BrokerError::Full { .. } => {
+            Some("free some space and run the same command again: it resumes")
+        }
+        BrokerError::Foreign { .. } => {
+            Some("choose another `--data-dir`; nothing was changed in this one")
+        }
         BrokerError::Refused { .. } => Some("choose a `--data-dir` that you may write to"),
-        BrokerError::Corrupt { .. } => Some("restore the store from a copy, or start with another `--data-dir`"),
+        BrokerError::Corrupt { .. } => {
+            Some("restore the store from a copy, or start with another `--data-dir`")
+        }
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ pub mod randomness;
 pub mod retry;
 pub mod wire;
 
-pub use aggregate::{Accumulator, Aggregate};
+pub use aggregate::{Accumulator, Aggregate, Extreme};
 pub use broker::Broker;
 pub use chunk::{Chunk, Counters, EmptyRange, IdempotencyKey, ParameterRange, TraceContext};
 pub use clock::{Clock, SystemClock, Timestamp, WallTime};

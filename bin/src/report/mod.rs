@@ -48,7 +48,11 @@ pub(crate) fn failure(error: &CommandError) -> ExitCode {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Nobody is left to tell if this fails.
     error.print().ok();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Success.into()
+    }
 }
 
 /// A line for people.

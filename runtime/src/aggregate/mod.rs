@@ -1,44 +1,124 @@
-//! Placeholder until the exact aggregate is merged.
-use serde::{Deserialize, Serialize};
+//! The exact aggregate: what a report says about one column, the same bits for every order, cut and
+//! merge tree of its values.
+//!
+//! Floating-point addition depends on the order, integer addition does not. Every finite `f64` is
+//! an integer times 2^-1074, and its square an integer times 2^-2148; so both sums are kept as wide
+//! integers and rounded once, when somebody asks.
 
-/// Placeholder.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+mod accumulator;
+mod encoding;
+mod extremes;
+mod fixed;
+mod rounding;
+
+use num_bigint::{BigInt, BigUint};
+use serde::Deserialize;
+
+pub use accumulator::Accumulator;
+pub use extremes::Extreme;
+
+use extremes::Extremes;
+use fixed::Fixed;
+
+/// The unit of [`Aggregate::sum`] is two to this power: that of the least subnormal.
+const SUM_EXPONENT: i64 = -1074;
+
+/// The unit of [`Aggregate::squares`] is two to this power.
+const SQUARES_EXPONENT: i64 = 2 * SUM_EXPONENT;
+
+/// Summary of one column. Mergeable in any order; equal inputs give equal bits, in memory and
+/// encoded. The default is the summary of no value.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(try_from = "encoding::Record")]
 pub struct Aggregate {
-    n: u64,
+    count: u64,
+    sum: Fixed,
+    squares: Fixed,
+    /// None exactly if `count` is 0.
+    extremes: Option<Extremes>,
 }
+
+/// The only floats inside are the extremes, and they are finite.
+impl Eq for Aggregate {}
 
 impl Aggregate {
-    /// Count.
+    /// How many values, at most 2^64 - 1.
     pub fn count(&self) -> u64 {
-        self.n
+        self.count
     }
-    /// Merge.
+
+    /// Makes this the summary of both columns.
     pub fn merge(&mut self, other: &Self) {
-        self.n += other.n;
+        // Saturation is as free of order as addition.
+        self.count = self.count.saturating_add(other.count);
+        self.sum.merge(&other.sum);
+        self.squares.merge(&other.squares);
+        if let Some(extremes) = other.extremes {
+            self.admit(extremes);
+        }
     }
-}
 
-/// Placeholder.
-#[derive(Debug, Default)]
-pub struct Accumulator {
-    inner: Aggregate,
-}
+    fn admit(&mut self, extremes: Extremes) {
+        match &mut self.extremes {
+            Some(known) => known.merge(extremes),
+            none => *none = Some(extremes),
+        }
+    }
 
-impl Accumulator {
-    /// New.
-    pub fn new() -> Self {
-        Self::default()
+    /// The exact sum rounded once, half to even, as Python's `math.fsum`: 0.0 (never -0.0) without
+    /// values, infinite if it rounds beyond the largest `f64`.
+    pub fn sum(&self) -> f64 {
+        rounding::ratio(&self.sum.to_integer(), &BigUint::from(1_u8), SUM_EXPONENT)
     }
-    /// Adds.
-    pub fn add_slice(&mut self, _first: u64, values: &[f64]) {
-        self.inner.n += values.iter().filter(|v| v.is_finite()).count() as u64;
+
+    /// The exact mean rounded once; `None` without values.
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.divisor()?;
+        Some(rounding::ratio(
+            &self.sum.to_integer(),
+            &count,
+            SUM_EXPONENT,
+        ))
     }
-    /// Clears.
-    pub fn clear(&mut self) {
-        self.take();
+
+    /// The exact variance of the values as a population, rounded once: infinite if beyond the
+    /// largest `f64`, `None` without values.
+    pub fn variance(&self) -> Option<f64> {
+        let (numerator, denominator) = self.exact_variance()?;
+        Some(rounding::ratio(
+            &numerator.into(),
+            &denominator,
+            SQUARES_EXPONENT,
+        ))
     }
-    /// Takes.
-    pub fn take(&mut self) -> Aggregate {
-        std::mem::take(&mut self.inner)
+
+    /// The root of the exact variance (not of the rounded one) rounded once; `None` without values.
+    pub fn stddev(&self) -> Option<f64> {
+        let (numerator, denominator) = self.exact_variance()?;
+        Some(rounding::root(&numerator, &denominator, SQUARES_EXPONENT))
+    }
+
+    /// The smallest value.
+    pub fn min(&self) -> Option<Extreme> {
+        self.extremes.map(|extremes| extremes.min)
+    }
+
+    /// The largest value.
+    pub fn max(&self) -> Option<Extreme> {
+        self.extremes.map(|extremes| extremes.max)
+    }
+
+    fn divisor(&self) -> Option<BigUint> {
+        (self.count > 0).then(|| BigUint::from(self.count))
+    }
+
+    /// (n Q - S^2) / n^2 in units of 2^[`SQUARES_EXPONENT`].
+    fn exact_variance(&self) -> Option<(BigUint, BigUint)> {
+        let count = self.divisor()?;
+        let sum = self.sum.to_integer();
+        let numerator = BigInt::from(count.clone()) * self.squares.to_integer() - &sum * &sum;
+        // Negative (Cauchy, Schwarz) is only what a foreign record claims.
+        let numerator = numerator.to_biguint().unwrap_or_default();
+        Some((numerator, &count * &count))
     }
 }
