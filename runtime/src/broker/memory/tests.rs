@@ -1,0 +1,3 @@
+use super::*;
+
+crate::broker_conformance!(MemoryHarness);
