@@ -1,6 +1,7 @@
 //! Time as a port. Leases and deadlines use boot time, which no administrator steps and which
 //! goes on while the machine sleeps; wall time is for people only.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -75,6 +76,41 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock that stands still until it is told to advance: for tests and the simulation. It starts
+/// at boot, on 2027-01-15 at 08:00 UTC.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    nanos_since_boot: AtomicU64,
+}
+
+impl ManualClock {
+    const BOOTED_AT: WallTime = WallTime(1_800_000_000_000);
+
+    /// A clock that has not yet advanced.
+    pub const fn new() -> Self {
+        Self {
+            nanos_since_boot: AtomicU64::new(0),
+        }
+    }
+
+    /// Moves boot time and wall time `by` forward, 584 years in all at most.
+    pub fn advance(&self, by: Duration) {
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos_since_boot.fetch_add(nanos, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        let nanos = self.nanos_since_boot.load(Ordering::SeqCst);
+        Timestamp(Duration::from_nanos(nanos))
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime(Self::BOOTED_AT.0 + self.now().as_millis())
+    }
+}
+
 fn read(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     // A clock set to before 1970 reads as 1970.
@@ -97,5 +133,15 @@ mod tests {
             Duration::ZERO
         );
         assert!(SystemClock.wall() > WallTime(1_700_000_000_000));
+    }
+
+    #[test]
+    fn a_manual_clock_moves_when_it_is_told_to() {
+        let clock = ManualClock::new();
+        let (now, wall) = (clock.now(), clock.wall());
+        assert_eq!(clock.now(), now);
+        clock.advance(Duration::from_millis(1_500));
+        assert_eq!(clock.now().since(now), Duration::from_millis(1_500));
+        assert_eq!(clock.wall().since(wall), Duration::from_millis(1_500));
     }
 }

@@ -19,7 +19,7 @@ pub mod wire;
 pub use aggregate::{Accumulator, Aggregate, Extreme};
 pub use broker::Broker;
 pub use chunk::{Chunk, Counters, EmptyRange, IdempotencyKey, ParameterRange, TraceContext};
-pub use clock::{Clock, SystemClock, Timestamp, WallTime};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp, WallTime};
 pub use dead::{DeadParameters, DeadReason};
 pub use delivery::{Credit, Delivery, Failure, FailureKind, Receipt};
 pub use error::BrokerError;

@@ -1,9 +1,15 @@
 //! Brokers: where chunks wait, are leased and are settled. `port` is the contract, `conformance`
 //! its laws, the rest are adapters.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod memory;
 mod port;
 mod views;
 
+#[cfg(any(test, feature = "conformance"))]
+pub use memory::MemoryHarness;
+pub use memory::{MemoryBroker, MemoryStore};
 pub use port::{
     Broker, Capabilities, Committed, GiveBack, Nack, Published, Registered, Renewed, Settled,
 };
