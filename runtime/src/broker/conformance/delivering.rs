@@ -37,6 +37,21 @@ pub async fn waiting_chunks_are_delivered_in_the_order_of_their_cut<H: Harness>(
     assert_eq!(order, (0..12).collect::<Vec<_>>());
 }
 
+/// What became due earlier comes earlier, wherever it is in the cut: nothing starves.
+pub async fn the_longest_due_is_delivered_first<H: Harness>() {
+    let world = World::<H>::new(3).await;
+    let consumer = world.consumer("a").await;
+    let deliveries = consumer.take(3).await;
+    let order = [2, 0, 1].map(|at| &deliveries[at]);
+    for delivery in order {
+        consumer.give_back(delivery, Duration::ZERO).await;
+        world.harness.elapse(H::lease() / 10).await;
+    }
+    let again = consumer.take(3).await;
+    let keys: Vec<_> = again.iter().map(|delivery| delivery.chunk.key).collect();
+    assert_eq!(keys, order.map(|delivery| delivery.chunk.key));
+}
+
 /// A publish that is repeated, whole or in part, adds what is missing and nothing else: not what
 /// waits, not what is leased, not what is settled, not itself twice.
 pub async fn publishing_again_adds_exactly_what_is_missing<H: Harness>() {

@@ -107,6 +107,22 @@ pub async fn a_stale_receipt_changes_nothing<H: Harness>() {
     b.none().await;
 }
 
+/// A consumer that is handed a chunk again holds it by the new receipt alone: what it still says
+/// about the delivery before comes from an actor that was restarted since.
+pub async fn a_receipt_is_stale_once_its_chunk_is_delivered_again<H: Harness>() {
+    let world = World::<H>::new(1).await;
+    let (a, b) = (world.consumer("a").await, world.consumer("b").await);
+    let before = a.one().await;
+    let settled = a.give_back(&before, Duration::ZERO).await;
+    assert_eq!(settled, Settled::Applied);
+    let held = a.one().await;
+    assert_ne!(before.receipt, held.receipt);
+    assert_stale(&world, &a, &before).await;
+    b.none().await;
+    assert_eq!(a.renew(&held).await, Renewed::Held);
+    assert_eq!(a.complete(&held).await, Committed::First);
+}
+
 async fn assert_stale<H: Harness>(world: &World<H>, consumer: &Consumer, delivery: &Delivery) {
     let why = failure("too late");
     if world.capabilities().renewable_leases {

@@ -62,6 +62,7 @@ macro_rules! broker_conformance {
         $crate::broker_conformance! { $harness:
             published_is_delivered_once
             waiting_chunks_are_delivered_in_the_order_of_their_cut
+            the_longest_due_is_delivered_first
             publishing_again_adds_exactly_what_is_missing
             credit_is_never_exceeded
             no_two_consumers_hold_one_lease
@@ -74,6 +75,7 @@ macro_rules! broker_conformance {
             a_renewed_lease_is_not_taken_over
             an_ended_lease_is_its_holders_until_it_is_taken_over
             a_stale_receipt_changes_nothing
+            a_receipt_is_stale_once_its_chunk_is_delivered_again
             a_receipt_serves_only_the_consumer_that_holds_it
             strays_are_given_back_uncharged_and_held_ones_are_kept
 
