@@ -39,23 +39,23 @@ impl BrokerUrl {
     }
 
     /// Connects, making the store if there is none.
-    pub(crate) fn connect(
+    pub(crate) async fn connect(
         &self,
         worker: WorkerId,
         lease: Duration,
     ) -> Result<Arc<dyn Broker>, CommandError> {
-        let broker = EmbeddedBroker::connect(self.config(worker, lease));
+        let broker = EmbeddedBroker::connect(self.config(worker, lease)).await;
         Ok(Arc::new(broker.map_err(CommandError::broker(
             "the store could not be opened",
         ))?))
     }
 
     /// Connects to a store that is there, to read; makes nothing. `None` if there is no store.
-    pub(crate) fn connect_to_read(
+    pub(crate) async fn connect_to_read(
         &self,
         worker: WorkerId,
     ) -> Result<Option<Arc<dyn Broker>>, CommandError> {
-        match EmbeddedBroker::open_existing(self.config(worker, Duration::from_secs(10))) {
+        match EmbeddedBroker::open_existing(self.config(worker, Duration::from_secs(10))).await {
             Ok(broker) => Ok(Some(Arc::new(broker))),
             Err(BrokerError::Refused { .. }) if !self.exists() => Ok(None),
             Err(error) => Err(CommandError::broker("the store could not be opened")(error)),

@@ -14,7 +14,7 @@ pub(crate) async fn results(arguments: ResultsArguments) -> Result<Exit, Command
     let name: JobName = arguments.job.parse()?;
     let url = BrokerUrl::of(&arguments.common)?;
     let reader = WorkerId::fresh("reader", &SystemRandomness);
-    let Some(broker) = url.connect_to_read(reader)? else {
+    let Some(broker) = url.connect_to_read(reader).await? else {
         return Err(CommandError::UnknownJob(name));
     };
     let job = broker.job(&name).await;

@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     .emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
-    let broker = url.connect(worker.clone(), worker_settings.lease)?;
+    let broker = url.connect(worker.clone(), worker_settings.lease).await?;
     let slots = worker_settings.concurrency;
     let job = submit(&*broker, settings, &kernels, slots.get()).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();

@@ -60,8 +60,7 @@ impl ProgressView {
         while self.seen.len() > 2
             && self
                 .seen
-                .iter()
-                .nth(1)
+                .get(1)
                 .is_some_and(|(at, _)| now.since(*at) > RATE_WINDOW)
         {
             self.seen.pop_front();

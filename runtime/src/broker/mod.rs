@@ -3,10 +3,14 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod embedded;
 mod memory;
 mod port;
 mod views;
 
+#[cfg(any(test, feature = "conformance"))]
+pub use embedded::EmbeddedHarness;
+pub use embedded::{EmbeddedBroker, EmbeddedConfig};
 #[cfg(any(test, feature = "conformance"))]
 pub use memory::MemoryHarness;
 pub use memory::{MemoryBroker, MemoryStore};

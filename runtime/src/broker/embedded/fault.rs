@@ -1,0 +1,137 @@
+//! What goes wrong inside, and what that is to a caller.
+
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+use crate::error::BrokerError;
+use crate::ids::JobUid;
+use crate::wire::WireError;
+
+/// A [`BrokerError`] that does not know its broker's name yet.
+#[derive(Debug, Error)]
+pub(super) enum Fault {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    #[error("{0}")]
+    Foreign(String),
+    #[error("{0}")]
+    Corrupt(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Busy(String),
+    #[error("a record of job {job} does not decode")]
+    Record {
+        job: JobUid,
+        #[source]
+        cause: WireError,
+    },
+    #[error("job {0} is gone")]
+    JobGone(JobUid),
+}
+
+impl Fault {
+    pub(super) fn of(self, broker: &str) -> BrokerError {
+        let broker = broker.to_owned();
+        match self {
+            Self::Sqlite(error) => of_sqlite(error, broker),
+            Self::File(error) => of_file(error, broker),
+            Self::Foreign(detail) => BrokerError::Foreign { broker, detail },
+            Self::Corrupt(detail) => BrokerError::Corrupt { broker, detail },
+            Self::Refused(detail) => BrokerError::Refused { broker, detail },
+            Self::Busy(detail) => BrokerError::Unavailable {
+                broker,
+                cause: detail.into(),
+            },
+            Self::Record { job, cause } => BrokerError::Record { job, cause },
+            Self::JobGone(job) => BrokerError::JobGone { job },
+        }
+    }
+}
+
+fn of_sqlite(error: rusqlite::Error, broker: String) -> BrokerError {
+    let detail = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => BrokerError::Full {
+            broker,
+            cause: error.into(),
+        },
+        Some(ErrorCode::NotADatabase) => BrokerError::Foreign { broker, detail },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            BrokerError::Refused { broker, detail }
+        }
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted,
+        ) => BrokerError::Unavailable {
+            broker,
+            cause: error.into(),
+        },
+        // Tables or values are not what this build wrote.
+        _ => BrokerError::Corrupt { broker, detail },
+    }
+}
+
+fn of_file(error: std::io::Error, broker: String) -> BrokerError {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BrokerError::Full {
+            broker,
+            cause: error.into(),
+        },
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::AlreadyExists
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidFilename => BrokerError::Refused {
+            broker,
+            detail: error.to_string(),
+        },
+        _ => BrokerError::Unavailable {
+            broker,
+            cause: error.into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn each_failure_of_sqlite_is_one_that_a_caller_can_act_on() {
+        let of = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = Fault::from(error).of("embedded:x");
+            (error.is_transient(), error)
+        };
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_IOERR_READ] {
+            assert!(matches!(of(code), (true, BrokerError::Unavailable { .. })));
+        }
+        assert!(matches!(
+            of(ffi::SQLITE_FULL),
+            (true, BrokerError::Full { .. })
+        ));
+        assert!(matches!(
+            of(ffi::SQLITE_CORRUPT),
+            (false, BrokerError::Corrupt { .. })
+        ));
+        assert!(matches!(
+            of(ffi::SQLITE_NOTADB),
+            (false, BrokerError::Foreign { .. })
+        ));
+        for code in [ffi::SQLITE_READONLY, ffi::SQLITE_PERM, ffi::SQLITE_CANTOPEN] {
+            assert!(matches!(of(code), (false, BrokerError::Refused { .. })));
+        }
+    }
+}

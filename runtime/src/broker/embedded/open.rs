@@ -1,0 +1,171 @@
+//! Finding, making and opening the file. Another's file is looked at, read-only, and left alone.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::Fault;
+use super::{schema, sql};
+
+/// How long a statement waits for another process that writes. Beyond it the call fails, and may
+/// be made again: a process that was stopped inside a transaction holds up the others.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that a connection keeps prepared; there are fewer.
+const STATEMENTS: usize = 64;
+
+/// Where a store lives.
+#[derive(Clone)]
+pub(super) struct Place {
+    folder: PathBuf,
+    /// What errors call it.
+    pub(super) broker: Arc<str>,
+}
+
+impl Place {
+    pub(super) fn new(folder: &Path) -> Self {
+        let broker = format!("embedded:{}", folder.display()).into();
+        // A later change of the working directory must not move the store.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self { folder, broker }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("ttg.db")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("ttg.db-wal")
+    }
+
+    /// The lock files of the consumers.
+    pub(super) fn workers(&self) -> PathBuf {
+        self.folder.join("workers")
+    }
+
+    /// Whether the store is still to be made: no file, or an empty one of our name.
+    fn is_vacant(&self) -> Result<bool, Fault> {
+        match fs::metadata(self.file()) {
+            Ok(file) => Ok(file.len() == 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fails if there is no store, and makes none.
+    pub(super) fn expect_store(&self) -> Result<(), Fault> {
+        if self.is_vacant()? {
+            let folder = self.folder.display();
+            return Err(Fault::Refused(format!("there is no store in {folder}")));
+        }
+        Ok(())
+    }
+
+    /// Makes the store if there is none. It appears under its name when it is whole, so that a
+    /// crash leaves either none or all of it.
+    pub(super) fn make_store(&self, boot: &str) -> Result<(), Fault> {
+        fs::create_dir_all(&self.folder)?;
+        if !self.is_vacant()? {
+            return Ok(());
+        }
+        let _maker = lock_folder(&self.folder)?;
+        if !self.is_vacant()? {
+            return Ok(());
+        }
+        let draft = self.folder.join("ttg.db.new");
+        remove_if_there(&draft)?;
+        // The log of a store that is gone must not be replayed into this one.
+        remove_if_there(&self.log())?;
+        let connection = Connection::open(&draft)?;
+        connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")?;
+        connection.execute_batch(schema::TABLES)?;
+        connection.execute("INSERT INTO machine (boot) VALUES (?1)", [boot])?;
+        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", schema::VERSION)?;
+        connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL")?;
+        connection.close().map_err(|(_, error)| error)?;
+        File::open(&draft)?.sync_all()?;
+        fs::rename(&draft, self.file())?;
+        Ok(())
+    }
+
+    /// A connection that only reads, to a store that is ours. Nothing of the file is changed.
+    pub(super) fn open_to_read(&self) -> Result<Connection, Fault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.file(), flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let number = |name| -> Result<i32, rusqlite::Error> {
+            connection.pragma_query_value(None, name, |row| row.get(0))
+        };
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        if application != schema::APPLICATION_ID {
+            return Err(Fault::Foreign(
+                "ttg.db there is an SQLite file of another application".to_owned(),
+            ));
+        }
+        if version != schema::VERSION {
+            return Err(Fault::Foreign(format!(
+                "it has version {version}, this build reads version {}",
+                schema::VERSION
+            )));
+        }
+        connection.pragma_update(None, "cache_size", -2048)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+
+    /// A connection that writes, to a store that [`Self::open_to_read`] found to be ours.
+    pub(super) fn open_to_write(&self) -> Result<Connection, Fault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.file(), flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(sql::WRITER_PRAGMAS)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+
+    /// Waits until every commit so far is where a loss of power leaves it: in the log, which is
+    /// replayed, or in the file, to which SQLite syncs before it reuses the log. Syncing the log
+    /// needs no lock, as a checkpoint would. (The file itself must not be opened here: closing it
+    /// would drop the locks that SQLite holds on it in this process.)
+    pub(super) fn flush(&self) -> Result<(), Fault> {
+        match File::open(self.log()) {
+            Ok(log) => log.sync_data()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(File::open(&self.folder)?.sync_all()?)
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), Fault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// One process at a time makes a store; the lock ends with the returned handle or the process.
+fn lock_folder(folder: &Path) -> Result<File, Fault> {
+    let pause = Duration::from_millis(5);
+    let handle = File::open(folder)?;
+    for _ in 0..BUSY_TIMEOUT.as_millis() / pause.as_millis() {
+        match handle.try_lock() {
+            Ok(()) => return Ok(handle),
+            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(Fault::Busy("another process is making its store".into()))
+}
+
+/// Tells one run of the machine from the next: boot time starts anew with each.
+pub(super) fn boot_id() -> Result<String, Fault> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(id.trim().to_owned())
+}

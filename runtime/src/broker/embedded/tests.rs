@@ -1,0 +1,1 @@
+crate::broker_conformance!(super::EmbeddedHarness);
