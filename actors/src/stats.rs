@@ -43,7 +43,7 @@ impl WorkerStats {
         }
     }
 
-    /// Returns after the next batch of commits.
+    /// Returns when commits were made since it last returned. For one waiter.
     pub async fn committed(&self) {
         self.committed.notified().await;
     }
@@ -56,7 +56,7 @@ impl WorkerStats {
             .fetch_add(counts.dead_parameters, Ordering::Relaxed);
         self.duplicates
             .fetch_add(counts.duplicates, Ordering::Relaxed);
-        self.committed.notify_waiters();
+        self.committed.notify_one();
     }
 
     pub(crate) fn set_in_flight(&self, in_flight: usize) {
