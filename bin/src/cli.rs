@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{ChunkSize, Seconds};
-use crate::settings::{parse_chunk_size, parse_duration, parse_pair, parse_range};
+use crate::settings::{parse_chunk_size, parse_count, parse_duration, parse_pair, parse_range};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -73,7 +73,8 @@ pub(crate) struct ResultsArguments {
 #[command(group(ArgGroup::new("space").required(true).args(["parameters", "range"])))]
 pub(crate) struct JobArguments {
     /// Evaluate parameters 0 to N-1
-    #[arg(long, value_name = "N", env = "TTG_PARAMETERS")]
+    #[arg(long, value_name = "N", env = "TTG_PARAMETERS", value_parser = parse_count::<NonZeroU64>,
+          allow_negative_numbers = true)]
     pub(crate) parameters: Option<NonZeroU64>,
 
     /// Evaluate parameters A to B-1
@@ -100,16 +101,13 @@ pub(crate) struct JobArguments {
     pub(crate) chunk_size: ChunkSize,
 
     /// Failed attempts at a chunk before its bad parameters are dead
-    #[arg(long, value_name = "N", env = "TTG_MAX_ATTEMPTS", default_value = "3")]
+    #[arg(long, value_name = "N", env = "TTG_MAX_ATTEMPTS", default_value = "3",
+          value_parser = parse_count::<NonZeroU32>)]
     pub(crate) max_attempts: NonZeroU32,
 
     /// Deliveries of a chunk that may end without a word before it is given up
-    #[arg(
-        long,
-        value_name = "N",
-        env = "TTG_MAX_DELIVERIES",
-        default_value = "20"
-    )]
+    #[arg(long, value_name = "N", env = "TTG_MAX_DELIVERIES", default_value = "20",
+          value_parser = parse_count::<NonZeroU32>)]
     pub(crate) max_deliveries: NonZeroU32,
 
     /// The wait before the second attempt; later ones grow from it
@@ -132,7 +130,8 @@ pub(crate) struct JobArguments {
 #[command(next_help_heading = "Worker")]
 pub(crate) struct WorkerArguments {
     /// Chunks to compute at once [default: the CPUs that this process may use]
-    #[arg(long, value_name = "N", env = "TTG_CONCURRENCY")]
+    #[arg(long, value_name = "N", env = "TTG_CONCURRENCY",
+          value_parser = parse_count::<NonZeroU32>)]
     pub(crate) concurrency: Option<NonZeroU32>,
 
     /// How long a chunk is this worker's without being renewed

@@ -80,6 +80,7 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Settings(_)
+            | Self::Log(TelemetryError::Filter { .. })
             | Self::UnknownKernel { .. }
             | Self::KernelOptions { .. }
             | Self::UnknownJob(_)
@@ -96,6 +97,9 @@ impl CommandError {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
+            Self::Settings(_) | Self::Log(TelemetryError::Filter { .. }) => {
+                Some("`--help` tells what each option takes".into())
+            }
             Self::UnknownBroker(_) => Some("write `embedded:DIR`, or `--data-dir DIR` for short".into()),
             Self::UnknownKernel { known, .. } => Some(format!("this build has: {known}")),
             Self::KernelOptions { .. } => Some("options are given as `--set key=value`".into()),

@@ -1,7 +1,8 @@
 //! From raw to valid: what is wrong is said all at once.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{IntErrorKind, NonZeroU32, NonZeroU64, ParseIntError};
+use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
@@ -42,6 +43,21 @@ pub(crate) struct JobSettings {
 pub(crate) struct WorkerSettings {
     pub(crate) concurrency: NonZeroU32,
     pub(crate) lease: Duration,
+}
+
+/// Both, or all that is wrong with either.
+pub(crate) fn job_and_worker(
+    job: &JobArguments,
+    worker: &WorkerArguments,
+) -> Result<(JobSettings, WorkerSettings), CommandError> {
+    match (JobSettings::try_from(job), WorkerSettings::try_from(worker)) {
+        (Ok(job), Ok(worker)) => Ok((job, worker)),
+        (Err(CommandError::Settings(mut wrong)), Err(CommandError::Settings(more))) => {
+            wrong.extend(more);
+            Err(CommandError::Settings(wrong))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }
 
 impl TryFrom<&JobArguments> for JobSettings {
@@ -130,6 +146,18 @@ fn granted_cpus() -> NonZeroU32 {
         .unwrap_or(NonZeroU32::MIN)
 }
 
+/// A number from 1, with `_` between its digits if one likes.
+pub(crate) fn parse_count<N>(text: &str) -> Result<N, String>
+where
+    N: FromStr<Err = ParseIntError>,
+{
+    let parsed = text.replace('_', "").parse();
+    parsed.map_err(|why: ParseIntError| match why.kind() {
+        IntErrorKind::PosOverflow => "that is too large".to_owned(),
+        _ => "write a whole number from 1".to_owned(),
+    })
+}
+
 /// `A..B`, half open.
 pub(crate) fn parse_range(text: &str) -> Result<ParameterRange, String> {
     let (start, end) = text
@@ -157,9 +185,9 @@ pub(crate) fn parse_chunk_size(text: &str) -> Result<ChunkSize, String> {
     if text == "auto" {
         return Ok(ChunkSize::Auto);
     }
-    text.parse()
+    parse_count(text)
         .map(ChunkSize::Fixed)
-        .map_err(|why| format!("{why}; write `auto` or a number from 1"))
+        .map_err(|why| format!("{why}, or `auto`"))
 }
 
 /// A number with its unit: `250ms`, `10s`, `5m`, `2h`; a bare number is in seconds.

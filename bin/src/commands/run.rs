@@ -21,7 +21,7 @@ use crate::cli::RunArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, JobReport, ProgressView};
-use crate::settings::{ChunkSize, JobSettings, WorkerSettings};
+use crate::settings::{self, ChunkSize, JobSettings};
 use crate::signals::Signals;
 use crate::{build, chunking, logging, publisher};
 
@@ -32,8 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exit, CommandError> {
-    let settings = JobSettings::try_from(&arguments.job)?;
-    let worker_settings = WorkerSettings::try_from(&arguments.worker)?;
+    let (settings, worker_settings) = settings::job_and_worker(&arguments.job, &arguments.worker)?;
     let url = BrokerUrl::of(&arguments.common)?;
     let worker = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
     let bar = report::bar(false);

@@ -15,6 +15,17 @@ pub(super) fn grouped(n: u64) -> String {
     text
 }
 
+/// The shortest decimal number that reads back as `value`; with an exponent where the digits would
+/// be mostly zeros.
+pub(super) fn decimal(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-5..1e16).contains(&size) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
 /// A rate per second: whole from 10 on.
 #[expect(
     clippy::cast_possible_truncation,
@@ -50,6 +61,9 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(10_000_000), "10 000 000");
+        let decimals = [0.0, -0.41, 5_000_355_000.0, 1e16, -1.5e308, 5e-324].map(decimal);
+        let expected = ["0", "-0.41", "5000355000", "1e16", "-1.5e308", "5e-324"];
+        assert_eq!(decimals, expected);
         assert_eq!(
             (rate(0.5), rate(12_345.6)),
             ("0.50".into(), "12 345".into())

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::job::{JobReport, Statistics};
-use super::number::{grouped, rate, span};
+use super::number::{decimal, grouped, rate, span};
 
 /// The summary, in at most 80 columns for ordinary names.
 pub(super) fn summary(report: &JobReport) -> String {
@@ -67,7 +67,7 @@ pub(super) fn summary(report: &JobReport) -> String {
 }
 
 fn rows(statistics: &Statistics) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), decimal);
     let place = |at: Option<u64>| at.map_or("-".to_owned(), grouped);
     let Statistics {
         count,
@@ -80,7 +80,7 @@ fn rows(statistics: &Statistics) -> Vec<String> {
         stddev,
     } = *statistics;
     vec![
-        format!("sum {sum}, count {}", grouped(count)),
+        format!("sum {}, count {}", decimal(sum), grouped(count)),
         format!("mean {}, deviation {}", number(mean), number(stddev)),
         format!(
             "min {} at {}, max {} at {}",
