@@ -1,0 +1,83 @@
+//! A folder of its own, and processes of `ttg` in it.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+use ttg_runtime::{Clock, SystemClock};
+
+use crate::process::{DEADLINE, Ended, Running};
+use crate::report::Report;
+
+/// A temporary folder in which `ttg` runs, without the environment of the tests.
+pub struct Sandbox {
+    program: PathBuf,
+    dir: TempDir,
+}
+
+impl Sandbox {
+    /// A fresh one for the `ttg` at `program`.
+    ///
+    /// # Panics
+    /// If no temporary folder can be made.
+    pub fn new(program: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let program = program.into();
+        Self { program, dir }
+    }
+
+    /// The path of `name` in the folder.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `ttg` with the words of `line`, to be started.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg0("ttg")
+            .args(line.split_whitespace())
+            .current_dir(self.dir.path())
+            .env_clear();
+        command
+    }
+
+    /// Starts `ttg` with the words of `line`.
+    pub fn start(&self, line: &str) -> Running {
+        Running::start(self.command(line), format!("ttg {line}"))
+    }
+
+    /// Runs `ttg` with the words of `line` to its end.
+    pub fn ttg(&self, line: &str) -> Ended {
+        self.start(line).end()
+    }
+
+    /// What the store has of `job` by now; `None` before it is submitted.
+    ///
+    /// # Panics
+    /// If `ttg results` fails otherwise.
+    pub fn look(&self, job: &str) -> Option<Report> {
+        let ended = self.ttg(&format!("results {job} --json"));
+        match ended.code {
+            Some(0 | 3) => Some(ended.report()),
+            Some(2) if ended.stderr.contains("is unknown") => None,
+            _ => panic!("{ended:#?}"),
+        }
+    }
+
+    /// Looks at `job` until `is_so`; each look is a process of its own.
+    ///
+    /// # Panics
+    /// If the deadline comes before it.
+    pub fn until(&self, job: &str, is_so: impl Fn(&Report) -> bool) -> Report {
+        let deadline = SystemClock.now().after(DEADLINE);
+        loop {
+            let report = self.look(job);
+            match report {
+                Some(report) if is_so(&report) => return report,
+                _ => assert!(SystemClock.now() < deadline, "too late: {report:#?}"),
+            }
+        }
+    }
+}
