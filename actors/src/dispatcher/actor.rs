@@ -117,6 +117,7 @@ impl Actor for Dispatcher {
             DispatcherMsg::Received(Err(error)) => {
                 return Err(Fault::Broker(Arc::new(error)).into());
             }
+            DispatcherMsg::ReceiveLost => return Err("a receive ended without an answer".into()),
             DispatcherMsg::RetryReceive => on_retry_receive(decisions),
             DispatcherMsg::SlotOpened(slot, compute) => {
                 compute.tell(ComputeMsg::Attach(state.myself.clone()));
@@ -185,7 +186,11 @@ impl Dispatcher {
 
     /// Asks the broker beside the mailbox, so that results are handled while it waits.
     fn receive(&self, state: &State, credit: Credit) -> JoinHandle<()> {
-        let (wiring, myself) = (Arc::clone(&self.0), state.myself.clone());
+        let wiring = Arc::clone(&self.0);
+        let mut announced = Announced {
+            to: state.myself.clone(),
+            answered: false,
+        };
         tokio::spawn(async move {
             let ports = &wiring.ports;
             let started = ports.clock.now();
@@ -200,7 +205,8 @@ impl Dispatcher {
                     .broker_operation(BrokerOperation::Receive)
                     .observe(took);
             }
-            myself.tell(DispatcherMsg::Received(received));
+            announced.answered = true;
+            announced.to.tell(DispatcherMsg::Received(received));
         })
     }
 
@@ -237,6 +243,21 @@ impl Dispatcher {
             let outage = self.0.ports.clock.now().since(since);
             let broker = self.0.ports.broker.capabilities().name;
             BrokerRecovered { broker, outage }.emit(&self.0.ports.metrics);
+        }
+    }
+}
+
+/// Makes sure that a receive is heard of: a dispatcher that waits for one for ever would look well
+/// and do nothing.
+struct Announced {
+    to: Address<DispatcherMsg>,
+    answered: bool,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.to.tell(DispatcherMsg::ReceiveLost);
         }
     }
 }

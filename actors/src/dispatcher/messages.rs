@@ -12,6 +12,8 @@ use crate::compute::ComputeMsg;
 pub(crate) enum DispatcherMsg {
     /// From its own receive: what the broker handed over for the credit it was given.
     Received(Result<Vec<Delivery>, BrokerError>),
+    /// From its own receive: it ended without an answer, by a panic.
+    ReceiveLost,
     /// From its own timer: ask the broker again.
     RetryReceive,
     /// From the supervisor: a slot has a fresh compute actor.
