@@ -1,7 +1,6 @@
 //! Records the commit that is built, for logs and outcomes.
 
 #![expect(clippy::disallowed_methods, reason = "a build script reads its environment")]
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo on standard output")]
 
 use std::process::Command;
 

@@ -1,9 +1,6 @@
 //! The direction of dependencies, and their licences, from the lock file and `.deny.toml`.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what cannot be looked at fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "what cannot be looked at fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -17,10 +14,7 @@ const ARROWS: [(&str, &[&str]); 5] = [
     ("ttg-runtime", &["ttg-observability"]),
     ("ttg-actors", &["ttg-observability", "ttg-runtime"]),
     ("ttg", &["ttg-actors", "ttg-observability", "ttg-runtime"]),
-    (
-        "ttg-tests",
-        &["ttg", "ttg-actors", "ttg-observability", "ttg-runtime"],
-    ),
+    ("ttg-tests", &["ttg", "ttg-actors", "ttg-observability", "ttg-runtime"]),
 ];
 
 /// Libraries that `.deny.toml` must keep in one crate.
@@ -96,38 +90,26 @@ struct Ban {
 
 impl Metadata {
     fn members(&self) -> impl Iterator<Item = &Package> {
-        self.packages
-            .iter()
-            .filter(|package| self.workspace_members.contains(&package.id))
+        self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
 
     fn member(&mut self, name: &str) -> &mut Package {
         let members = &self.workspace_members;
         let mut packages = self.packages.iter_mut();
-        packages
-            .find(|it| it.name == name && members.contains(&it.id))
-            .unwrap()
+        packages.find(|it| it.name == name && members.contains(&it.id)).unwrap()
     }
 
     /// Every pair of a package and one that it uses, by name.
     fn uses(&self) -> BTreeSet<(&str, &str)> {
-        let names: BTreeMap<&str, &str> = self
-            .packages
-            .iter()
-            .map(|it| (&*it.id, &*it.name))
-            .collect();
+        let names: BTreeMap<&str, &str> =
+            self.packages.iter().map(|it| (&*it.id, &*it.name)).collect();
         let resolved = self.resolve.nodes.iter().flat_map(|node| {
             let names = &names;
-            node.deps
-                .iter()
-                .map(|link| (names[&*node.id], names[&*link.pkg]))
+            node.deps.iter().map(|link| (names[&*node.id], names[&*link.pkg]))
         });
-        let declared = self.members().flat_map(|member| {
-            member
-                .dependencies
-                .iter()
-                .map(|it| (&*member.name, &*it.name))
-        });
+        let declared = self
+            .members()
+            .flat_map(|member| member.dependencies.iter().map(|it| (&*member.name, &*it.name)));
         resolved.chain(declared).collect()
     }
 }
@@ -140,11 +122,7 @@ fn metadata() -> Metadata {
         .args(["--filter-platform", "host-tuple"])
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -160,12 +138,7 @@ fn wrong_arrows(metadata: &Metadata) -> Vec<String> {
     for (from, to) in metadata.uses() {
         let inside = members.contains(from) && members.contains(to);
         // A crate's tests may use it with another feature.
-        if inside
-            && from != to
-            && !arrows
-                .get(from)
-                .is_some_and(|allowed| allowed.contains(&to))
-        {
+        if inside && from != to && !arrows.get(from).is_some_and(|allowed| allowed.contains(&to)) {
             wrong.push(format!("{from} -> {to}"));
         }
     }
@@ -187,22 +160,15 @@ fn wrong_users(metadata: &Metadata, bans: &[Ban]) -> Vec<String> {
 
 /// Packages that no allowed licence covers.
 fn unlicensed(packages: &[Package], allow: &[String]) -> Vec<String> {
-    let allowed: Vec<Licensee> = allow
-        .iter()
-        .map(|it| Licensee::parse(it).unwrap())
-        .collect();
+    let allowed: Vec<Licensee> = allow.iter().map(|it| Licensee::parse(it).unwrap()).collect();
     let covers = |license: &str| {
         // Lax: `MIT/Apache-2.0` is how older packages write a choice.
         Expression::parse_mode(license, ParseMode::LAX).is_ok_and(|choice| {
             choice.evaluate(|wanted| allowed.iter().any(|licence| licence.satisfies(wanted)))
         })
     };
-    let strange = packages
-        .iter()
-        .filter(|it| !it.license.as_deref().is_some_and(covers));
-    strange
-        .map(|it| format!("{}: {:?}", it.name, it.license))
-        .collect()
+    let strange = packages.iter().filter(|it| !it.license.as_deref().is_some_and(covers));
+    strange.map(|it| format!("{}: {:?}", it.name, it.license)).collect()
 }
 
 #[test]
@@ -220,15 +186,9 @@ fn every_crate_has_its_arrows() {
 #[test]
 fn an_arrow_back_is_found() {
     for (from, allowed) in ARROWS {
-        for (to, _) in ARROWS
-            .iter()
-            .filter(|(to, _)| *to != from && !allowed.contains(to))
-        {
+        for (to, _) in ARROWS.iter().filter(|(to, _)| *to != from && !allowed.contains(to)) {
             let mut metadata = metadata();
-            metadata
-                .member(from)
-                .dependencies
-                .push(Dependency { name: (*to).into() });
+            metadata.member(from).dependencies.push(Dependency { name: (*to).into() });
             assert_eq!(wrong_arrows(&metadata), [format!("{from} -> {to}")]);
         }
     }
@@ -236,10 +196,7 @@ fn an_arrow_back_is_found() {
 
 #[test]
 fn a_library_is_used_only_by_the_crate_that_hides_it() {
-    assert_eq!(
-        wrong_users(&metadata(), &deny().bans.deny),
-        Vec::<String>::new()
-    );
+    assert_eq!(wrong_users(&metadata(), &deny().bans.deny), Vec::<String>::new());
 }
 
 #[test]
@@ -248,15 +205,10 @@ fn a_hidden_library_in_another_crate_is_found() {
     for (library, owner) in HIDDEN {
         for (user, _) in ARROWS.iter().filter(|(user, _)| *user != owner) {
             let mut metadata = metadata();
-            metadata.member(user).dependencies.push(Dependency {
-                name: library.into(),
-            });
+            metadata.member(user).dependencies.push(Dependency { name: library.into() });
             let wrong = wrong_users(&metadata, &bans);
             assert_eq!(wrong.len(), 1, "{wrong:?}");
-            assert!(
-                wrong[0].starts_with(&format!("{user} -> {library}: ")),
-                "{wrong:?}"
-            );
+            assert!(wrong[0].starts_with(&format!("{user} -> {library}: ")), "{wrong:?}");
         }
     }
 }
@@ -264,10 +216,7 @@ fn a_hidden_library_in_another_crate_is_found() {
 #[test]
 fn every_package_has_an_allowed_licence() {
     let licences = deny().licenses.allow;
-    assert_eq!(
-        unlicensed(&metadata().packages, &licences),
-        Vec::<String>::new()
-    );
+    assert_eq!(unlicensed(&metadata().packages, &licences), Vec::<String>::new());
 }
 
 #[test]
@@ -279,21 +228,10 @@ fn a_licence_counts_as_its_expression_says() {
         dependencies: Vec::new(),
     };
     let is_allowed = |license| unlicensed(&[package(license)], &["MIT".into()]).is_empty();
-    for good in [
-        "MIT",
-        "MIT OR GPL-3.0-only",
-        "GPL-3.0-only/MIT",
-        "MIT OR (MIT AND Zlib)",
-    ] {
+    for good in ["MIT", "MIT OR GPL-3.0-only", "GPL-3.0-only/MIT", "MIT OR (MIT AND Zlib)"] {
         assert!(is_allowed(Some(good)), "{good}");
     }
-    for bad in [
-        "GPL-3.0-only",
-        "MIT AND GPL-3.0-only",
-        "Zlib",
-        "",
-        "Unheard-Of",
-    ] {
+    for bad in ["GPL-3.0-only", "MIT AND GPL-3.0-only", "Zlib", "", "Unheard-Of"] {
         assert!(!is_allowed(Some(bad)), "{bad}");
     }
     assert!(!is_allowed(None));

@@ -50,12 +50,9 @@ impl WorkerStats {
 
     pub(crate) fn add_commits(&self, counts: WorkerCounts) {
         self.chunks.fetch_add(counts.chunks, Ordering::Relaxed);
-        self.parameters
-            .fetch_add(counts.parameters, Ordering::Relaxed);
-        self.dead_parameters
-            .fetch_add(counts.dead_parameters, Ordering::Relaxed);
-        self.duplicates
-            .fetch_add(counts.duplicates, Ordering::Relaxed);
+        self.parameters.fetch_add(counts.parameters, Ordering::Relaxed);
+        self.dead_parameters.fetch_add(counts.dead_parameters, Ordering::Relaxed);
+        self.duplicates.fetch_add(counts.duplicates, Ordering::Relaxed);
         self.committed.notify_one();
     }
 

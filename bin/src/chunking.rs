@@ -46,9 +46,7 @@ fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
             u64::try_from(by_time).unwrap_or(u64::MAX).min(by_slots)
         }
     };
-    let size = size
-        .min(CHUNK_PARAMETERS_MAX)
-        .max(parameters.div_ceil(CHUNKS_MAX));
+    let size = size.min(CHUNK_PARAMETERS_MAX).max(parameters.div_ceil(CHUNKS_MAX));
     NonZeroU64::new(size).unwrap_or(NonZeroU64::MIN)
 }
 
@@ -64,9 +62,7 @@ fn sample(spec: &JobSpec, kernel: &Arc<dyn RegisteredKernel>) -> Option<Duration
         answers,
     };
     let deadline = SystemClock.now().after(SAMPLE);
-    let thread = thread::Builder::new()
-        .name("ttg-sample".to_owned())
-        .spawn(|| sampler.run());
+    let thread = thread::Builder::new().name("ttg-sample".to_owned()).spawn(|| sampler.run());
     thread.ok()?;
     let mut cost = None;
     loop {
@@ -107,12 +103,8 @@ impl Sampler {
                 return;
             };
             let kernel = &*self.kernel;
-            let evaluation = Evaluation {
-                chunk: &chunk,
-                kernel,
-                limits: &self.limits,
-                clock: &SystemClock,
-            };
+            let evaluation =
+                Evaluation { chunk: &chunk, kernel, limits: &self.limits, clock: &SystemClock };
             let Evaluated::Completed { took, .. } = evaluation.run(&mut scratch) else {
                 return;
             };
@@ -135,27 +127,11 @@ mod tests {
 
     #[test]
     fn a_chunk_is_half_a_second_of_work_within_bounds() {
-        assert_eq!(
-            size(10_000_000, 2, Duration::from_millis(10)),
-            100,
-            "raised to 100 000 chunks"
-        );
-        assert_eq!(
-            size(1_000_000, 2, Duration::from_millis(10)),
-            50,
-            "half a second"
-        );
-        assert_eq!(
-            size(10_000, 2, Duration::from_micros(1)),
-            156,
-            "32 chunks a slot"
-        );
+        assert_eq!(size(10_000_000, 2, Duration::from_millis(10)), 100, "raised to 100 000 chunks");
+        assert_eq!(size(1_000_000, 2, Duration::from_millis(10)), 50, "half a second");
+        assert_eq!(size(10_000, 2, Duration::from_micros(1)), 156, "32 chunks a slot");
         assert_eq!(size(10_000, 2, Duration::from_mins(1)), 1, "a slow kernel");
-        assert_eq!(
-            size(1_000_000_000, 2, Duration::from_nanos(2)),
-            1 << 20,
-            "bounded records"
-        );
+        assert_eq!(size(1_000_000_000, 2, Duration::from_nanos(2)), 1 << 20, "bounded records");
         assert_eq!(size(5, 64, Duration::ZERO), 1);
         assert_eq!(choose(1_000_000, 2, None).get(), 100, "without a sample");
         assert_eq!(choose(5, 2, None).get(), 1);

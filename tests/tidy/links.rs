@@ -40,8 +40,5 @@ fn leads_to_a_file(tree: &Tree, page: &str, link: &str) -> bool {
     }
     let target = parts.join("/");
     let inside = format!("{target}/");
-    target.is_empty()
-        || tree
-            .keys()
-            .any(|path| *path == target || path.starts_with(&inside))
+    target.is_empty() || tree.keys().any(|path| *path == target || path.starts_with(&inside))
 }

@@ -1,10 +1,7 @@
 //! The shape of the tree, so that reviews are about meaning. Every rule is also shown samples that
 //! break it, so that none is empty.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what cannot be looked at fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "what cannot be looked at fails the test")]
 
 mod links;
 mod shape;
@@ -150,12 +147,7 @@ rules! {
 #[test]
 fn the_rules_see_this_repository() {
     let tree = repository();
-    for path in [
-        "Cargo.toml",
-        "tests/tidy/main.rs",
-        "runtime/src/lib.rs",
-        ".config/nextest.toml",
-    ] {
+    for path in ["Cargo.toml", "tests/tidy/main.rs", "runtime/src/lib.rs", ".config/nextest.toml"] {
         assert!(tree.contains_key(path), "{path}");
     }
 }
@@ -166,9 +158,6 @@ fn without_git_the_folder_is_walked() {
     let mut walked = Vec::new();
     walk(root(), &mut walked);
     let walked: BTreeSet<String> = walked.into_iter().collect();
-    let unseen: Vec<_> = repository()
-        .into_keys()
-        .filter(|path| !walked.contains(path))
-        .collect();
+    let unseen: Vec<_> = repository().into_keys().filter(|path| !walked.contains(path)).collect();
     assert_eq!(unseen, Vec::<String>::new());
 }

@@ -19,18 +19,14 @@ pub(crate) fn nameless_modules(tree: &Tree) -> Vec<String> {
     const NAMES: [&str; 6] = ["util", "utils", "helper", "helpers", "misc", "common"];
     rust(tree)
         .filter(|(path, _)| {
-            path.trim_end_matches(".rs")
-                .split('/')
-                .any(|part| NAMES.contains(&part))
+            path.trim_end_matches(".rs").split('/').any(|part| NAMES.contains(&part))
         })
         .map(|(path, _)| format!("{path}: name it after what it holds"))
         .collect()
 }
 
 pub(crate) fn crates_without_readme(tree: &Tree) -> Vec<String> {
-    let crates = tree
-        .keys()
-        .filter_map(|path| path.strip_suffix("/Cargo.toml"));
+    let crates = tree.keys().filter_map(|path| path.strip_suffix("/Cargo.toml"));
     crates
         .filter(|folder| {
             let readme = tree.get(&format!("{folder}/README.md"));
@@ -50,15 +46,9 @@ pub(crate) fn logic_in_contents(tree: &Tree) -> Vec<String> {
         }
         match syn::parse_file(text) {
             Ok(file) => {
-                let strange = file
-                    .items
-                    .iter()
-                    .filter(|item| !is_contents(path, item))
-                    .count();
+                let strange = file.items.iter().filter(|item| !is_contents(path, item)).count();
                 if strange > 0 {
-                    findings.push(format!(
-                        "{path}: {strange} items belong in a file of their own"
-                    ));
+                    findings.push(format!("{path}: {strange} items belong in a file of their own"));
                 }
             }
             Err(error) => findings.push(format!("{path}: {error}")),
@@ -71,10 +61,7 @@ fn is_contents(path: &str, item: &Item) -> bool {
     match item {
         Item::Use(_) => true,
         Item::Mod(module) => module.content.is_none(),
-        Item::Macro(rules) => rules
-            .attrs
-            .iter()
-            .any(|it| it.path().is_ident("macro_export")),
+        Item::Macro(rules) => rules.attrs.iter().any(|it| it.path().is_ident("macro_export")),
         Item::Fn(_) => path == "bin/src/lib.rs",
         _ => false,
     }
@@ -104,13 +91,10 @@ pub(crate) fn misshapen_actors(tree: &Tree) -> Vec<String> {
             }
         }
         let says_why = file("actor.rs").is_some_and(|text| {
-            text.lines()
-                .any(|line| line.starts_with("//!") && line.contains("no `state.rs`"))
+            text.lines().any(|line| line.starts_with("//!") && line.contains("no `state.rs`"))
         });
         if file("state.rs").is_none() && !says_why {
-            findings.push(format!(
-                "actors/src/{folder}: needs state.rs, or a reason in actor.rs"
-            ));
+            findings.push(format!("actors/src/{folder}: needs state.rs, or a reason in actor.rs"));
         }
     }
     findings

@@ -10,16 +10,10 @@ pub(crate) fn undone(tree: &Tree) -> Vec<String> {
         concat!("dbg", "!"),
         concat!("#[ig", "nore"),
     ];
-    const WORDS: [&str; 3] = [
-        concat!("FIX", "ME"),
-        concat!("XX", "X"),
-        concat!("TO", "DO"),
-    ];
+    const WORDS: [&str; 3] = [concat!("FIX", "ME"), concat!("XX", "X"), concat!("TO", "DO")];
     lines(tree.iter(), |path, line| {
         is_rust(path) && CODE.iter().any(|code| line.contains(code))
-            || line
-                .split(|c: char| !c.is_alphanumeric())
-                .any(|word| WORDS.contains(&word))
+            || line.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
     })
 }
 
@@ -28,13 +22,9 @@ pub(crate) fn sleeping_tests(tree: &Tree) -> Vec<String> {
     const SLEEPS: [&str; 2] = [concat!("sl", "eep("), concat!("sl", "eep_until(")];
     rust(tree)
         .flat_map(|(path, text)| {
-            let whole = path
-                .split('/')
-                .any(|part| part == "tests" || part == "tests.rs")
+            let whole = path.split('/').any(|part| part == "tests" || part == "tests.rs")
                 || path.ends_with("_tests.rs");
-            let tests = text
-                .lines()
-                .skip_while(move |line| !whole && *line != "mod tests {");
+            let tests = text.lines().skip_while(move |line| !whole && *line != "mod tests {");
             tests
                 .filter(|line| SLEEPS.iter().any(|sleep| line.contains(sleep)))
                 .map(move |line| format!("{path}: {}", line.trim()))
@@ -43,11 +33,8 @@ pub(crate) fn sleeping_tests(tree: &Tree) -> Vec<String> {
 }
 
 pub(crate) fn machine_paths(tree: &Tree) -> Vec<String> {
-    const FOLDERS: [&str; 3] = [
-        concat!("/ho", "me/"),
-        concat!("/ro", "ot/"),
-        concat!("/wo", "rk/"),
-    ];
+    const FOLDERS: [&str; 3] =
+        [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")];
     lines(tree.iter(), |_, line| {
         FOLDERS.iter().any(|folder| {
             line.match_indices(folder).any(|(at, _)| {
@@ -70,8 +57,6 @@ pub(crate) fn trailing_white_space(tree: &Tree) -> Vec<String> {
 }
 
 pub(crate) fn without_last_newline(tree: &Tree) -> Vec<String> {
-    let files = tree
-        .iter()
-        .filter(|(_, text)| !text.is_empty() && !text.ends_with('\n'));
+    let files = tree.iter().filter(|(_, text)| !text.is_empty() && !text.ends_with('\n'));
     files.map(|(path, _)| path.clone()).collect()
 }

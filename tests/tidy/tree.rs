@@ -8,15 +8,11 @@ use std::process::Command;
 pub(crate) type Tree = BTreeMap<String, String>;
 
 pub(crate) fn is_rust(path: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "rs")
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
 pub(crate) fn is_markdown(path: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "md")
+    Path::new(path).extension().is_some_and(|extension| extension == "md")
 }
 
 pub(crate) fn rust(tree: &Tree) -> impl Iterator<Item = (&String, &String)> {
@@ -38,10 +34,7 @@ pub(crate) fn lines<'a>(
 }
 
 pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
-    files
-        .iter()
-        .map(|&(path, text)| (path.into(), text.into()))
-        .collect()
+    files.iter().map(|&(path, text)| (path.into(), text.into())).collect()
 }
 
 pub(crate) fn root() -> &'static Path {
@@ -50,20 +43,9 @@ pub(crate) fn root() -> &'static Path {
 
 /// What git tracks or would track; without git, the folder.
 pub(crate) fn repository() -> Tree {
-    let list = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
+    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let mut paths = Vec::new();
-    match Command::new("git")
-        .arg("-C")
-        .arg(root())
-        .args(list)
-        .output()
-    {
+    match Command::new("git").arg("-C").arg(root()).args(list).output() {
         Ok(listed) if listed.status.success() => {
             let listed = String::from_utf8(listed.stdout).unwrap();
             paths.extend(listed.split_terminator('\0').map(String::from));
@@ -86,10 +68,7 @@ pub(crate) fn walk(folder: &Path, paths: &mut Vec<String>) {
         let entry = entry.unwrap();
         let path = entry.path();
         if entry.file_type().unwrap().is_dir() {
-            if ![".git", ".ttg", "target"]
-                .map(Some)
-                .contains(&entry.file_name().to_str())
-            {
+            if ![".git", ".ttg", "target"].map(Some).contains(&entry.file_name().to_str()) {
                 walk(&path, paths);
             }
         } else {

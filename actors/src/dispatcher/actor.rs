@@ -77,9 +77,7 @@ impl Actor for Dispatcher {
             lost_since: None,
         };
         // A dispatcher before this one may have left leases, and work in the slots.
-        state
-            .lease_keeper
-            .tell(LeaseKeeperMsg::Attach(myself.clone()));
+        state.lease_keeper.tell(LeaseKeeperMsg::Attach(myself.clone()));
         // What stays out for now is delivered again when its lease ends.
         if let Err(error) = ports.broker.give_back_strays(&[]).await {
             tracing::warn!(%error, "could not give back strays");
@@ -109,9 +107,7 @@ impl Actor for Dispatcher {
                 self.lost(&mut state.lost_since, &error);
                 on_receive_failed(decisions);
                 let pause = RECEIVE_RETRY.mul_f64(1.0 + ports.randomness.fraction());
-                state
-                    .myself
-                    .tell_after(pause, || DispatcherMsg::RetryReceive);
+                state.myself.tell_after(pause, || DispatcherMsg::RetryReceive);
                 Vec::new()
             }
             DispatcherMsg::Received(Err(error)) => {
@@ -169,10 +165,7 @@ impl Dispatcher {
                 }
                 Effect::Settle(settlements) => {
                     let reply_to = state.myself.clone();
-                    state.result_sink.tell(ResultSinkMsg::Settle {
-                        settlements,
-                        reply_to,
-                    });
+                    state.result_sink.tell(ResultSinkMsg::Settle { settlements, reply_to });
                 }
                 Effect::Hold(held) => state.lease_keeper.tell(LeaseKeeperMsg::Hold(held)),
                 Effect::Release(ids) => state.lease_keeper.tell(LeaseKeeperMsg::Release(ids)),
@@ -187,23 +180,14 @@ impl Dispatcher {
     /// Asks the broker beside the mailbox, so that results are handled while it waits.
     fn receive(&self, state: &State, credit: Credit) -> JoinHandle<()> {
         let wiring = Arc::clone(&self.0);
-        let mut announced = Announced {
-            to: state.myself.clone(),
-            answered: false,
-        };
+        let mut announced = Announced { to: state.myself.clone(), answered: false };
         tokio::spawn(async move {
             let ports = &wiring.ports;
             let started = ports.clock.now();
             let received = ports.broker.receive(credit, RECEIVE_WAIT).await;
-            if received
-                .as_ref()
-                .is_ok_and(|deliveries| !deliveries.is_empty())
-            {
+            if received.as_ref().is_ok_and(|deliveries| !deliveries.is_empty()) {
                 let took = ports.clock.now().since(started);
-                ports
-                    .metrics
-                    .broker_operation(BrokerOperation::Receive)
-                    .observe(took);
+                ports.metrics.broker_operation(BrokerOperation::Receive).observe(took);
             }
             announced.answered = true;
             announced.to.tell(DispatcherMsg::Received(received));
@@ -230,11 +214,7 @@ impl Dispatcher {
         if since.is_none() {
             *since = Some(self.0.ports.clock.now());
             let broker = self.0.ports.broker.capabilities().name;
-            BrokerLost {
-                broker,
-                error: &error.to_string(),
-            }
-            .emit(&self.0.ports.metrics);
+            BrokerLost { broker, error: &error.to_string() }.emit(&self.0.ports.metrics);
         }
     }
 

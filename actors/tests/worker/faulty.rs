@@ -38,10 +38,7 @@ impl Order {
     }
 
     pub(crate) fn times(fault: Fault, times: i64) -> Self {
-        Self {
-            fault,
-            left: AtomicI64::new(times),
-        }
+        Self { fault, left: AtomicI64::new(times) }
     }
 
     async fn carry<T>(
@@ -53,21 +50,12 @@ impl Order {
         }
         let broker = "faulty".to_owned();
         match self.fault {
-            Fault::Unavailable => Err(BrokerError::Unavailable {
-                broker,
-                cause: "cut".into(),
-            }),
+            Fault::Unavailable => Err(BrokerError::Unavailable { broker, cause: "cut".into() }),
             Fault::ReplyLost => {
                 call.await?;
-                Err(BrokerError::Unavailable {
-                    broker,
-                    cause: "cut".into(),
-                })
+                Err(BrokerError::Unavailable { broker, cause: "cut".into() })
             }
-            Fault::Refused => Err(BrokerError::Refused {
-                broker,
-                detail: "on order".into(),
-            }),
+            Fault::Refused => Err(BrokerError::Refused { broker, detail: "on order".into() }),
             Fault::Panic => panic!("a bug on order"),
         }
     }

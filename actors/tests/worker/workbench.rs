@@ -58,10 +58,7 @@ impl Workbench {
             kernel: kernel.parse().unwrap(),
             options: BTreeMap::new(),
             chunk_size: NonZeroU64::new(chunk_size).unwrap(),
-            policy: JobPolicy {
-                retry_delay: Duration::from_millis(1),
-                ..JobPolicy::default()
-            },
+            policy: JobPolicy { retry_delay: Duration::from_millis(1), ..JobPolicy::default() },
         };
         let job = JobRecord {
             name: "job".parse().unwrap(),
@@ -78,11 +75,7 @@ impl Workbench {
             .filter_map(|i| Chunk::cut(job.uid, &shared, ChunkIndex(i), &TraceContext::default()))
             .collect();
         broker.publish(&chunks).await.unwrap();
-        Self {
-            store,
-            job,
-            metrics: Metrics::new("test", "test"),
-        }
+        Self { store, job, metrics: Metrics::new("test", "test") }
     }
 
     /// Starts a worker whose broker fails as ordered.
@@ -90,20 +83,10 @@ impl Workbench {
         let worker = WorkerId::fresh("worker", &SystemRandomness);
         let inner = Arc::new(self.store.connect(worker.clone(), LEASE));
         let concurrency = NonZeroU32::new(2).unwrap();
-        let config = WorkerConfig {
-            worker,
-            build: "test".into(),
-            concurrency,
-            lease: LEASE,
-        };
+        let config = WorkerConfig { worker, build: "test".into(), concurrency, lease: LEASE };
         let clock = Arc::new(SystemClock);
         let ports = Ports {
-            broker: Arc::new(FaultyBroker {
-                inner,
-                receive,
-                commit,
-                nack,
-            }),
+            broker: Arc::new(FaultyBroker { inner, receive, commit, nack }),
             clock: clock.clone(),
             randomness: Arc::new(SystemRandomness),
             execution: Arc::new(ThreadExecution::new(clock)),
@@ -161,16 +144,10 @@ impl Workbench {
             assert_eq!(outcome.range.start(), next);
             next = outcome.range.end();
             buried.extend(outcome.dead.runs().flat_map(|(range, _)| range));
-            outcome
-                .columns
-                .iter()
-                .for_each(|column| sum.merge(&column.aggregate));
+            outcome.columns.iter().for_each(|column| sum.merge(&column.aggregate));
         }
         assert_eq!(next, self.job.spec.parameters.end());
         assert_eq!(buried, dead);
-        assert_eq!(
-            sum.count(),
-            self.job.spec.parameters.len() - dead.len() as u64
-        );
+        assert_eq!(sum.count(), self.job.spec.parameters.len() - dead.len() as u64);
     }
 }

@@ -40,24 +40,15 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     logging::start(&arguments.common, Some(&worker), &bar)?;
     let metrics = Metrics::new(build::VERSION, build::COMMIT);
     let (version, commit) = (build::VERSION, build::COMMIT);
-    Starting {
-        command: "run",
-        version,
-        commit,
-    }
-    .emit(&metrics);
+    Starting { command: "run", version, commit }.emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let broker = url.connect(worker.clone(), worker_settings.lease).await?;
     let slots = worker_settings.concurrency;
     let job = submit(&*broker, settings, &kernels, slots.get()).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
-    Initialized {
-        broker: &url.to_string(),
-        kernels: &names.join(","),
-        slots: slots.get().into(),
-    }
-    .emit(&metrics);
+    Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
+        .emit(&metrics);
     let config = WorkerConfig {
         worker,
         build: build::id(),
@@ -73,24 +64,12 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
         kernels,
         metrics: metrics.clone(),
     };
-    let worker = Worker::start(config, ports)
-        .await
-        .map_err(CommandError::Worker)?;
+    let worker = Worker::start(config, ports).await.map_err(CommandError::Worker)?;
     let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
-    Running {
-        job: Some(job.name.as_str()),
-    }
-    .emit(&metrics);
+    Running { job: Some(job.name.as_str()) }.emit(&metrics);
 
-    let run = RunningJob {
-        broker,
-        job,
-        worker,
-        publisher: Some(publisher),
-        metrics,
-    };
-    run.until_the_end(&mut signals, bar, arguments.common.json)
-        .await
+    let run = RunningJob { broker, job, worker, publisher: Some(publisher), metrics };
+    run.until_the_end(&mut signals, bar, arguments.common.json).await
 }
 
 /// Registers the job, or finds the one that this submission resumes.
@@ -102,18 +81,12 @@ async fn submit(
 ) -> Result<JobRecord, CommandError> {
     let kernel = kernels.get(&settings.kernel).ok_or_else(|| {
         let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
-        CommandError::UnknownKernel {
-            name: settings.kernel.clone(),
-            known: known.join(", "),
-        }
+        CommandError::UnknownKernel { name: settings.kernel.clone(), known: known.join(", ") }
     })?;
     kernel
         .open(&settings.options)
         .map(drop)
-        .map_err(|cause| CommandError::KernelOptions {
-            kernel: settings.kernel.clone(),
-            cause,
-        })?;
+        .map_err(|cause| CommandError::KernelOptions { kernel: settings.kernel.clone(), cause })?;
     let (auto, size) = match settings.chunk_size {
         ChunkSize::Auto => (true, NonZeroU64::MIN),
         ChunkSize::Fixed(size) => (false, size),
@@ -140,13 +113,7 @@ async fn submit(
         Some(name) => name,
         None => fresh_name(&spec)?,
     };
-    let job = JobRecord {
-        name,
-        uid,
-        spec,
-        submitted_at: SystemClock.wall(),
-        build: build::id(),
-    };
+    let job = JobRecord { name, uid, spec, submitted_at: SystemClock.wall(), build: build::id() };
     let registered = broker.register(&job).await;
     match registered.map_err(CommandError::broker("the job could not be registered"))? {
         Registered::New => Ok(job),
@@ -161,10 +128,7 @@ fn fresh_name(spec: &JobSpec) -> Result<JobName, CommandError> {
 }
 
 async fn find(broker: &dyn Broker, name: &JobName) -> Result<Option<JobRecord>, CommandError> {
-    broker
-        .job(name)
-        .await
-        .map_err(CommandError::broker("the job could not be looked up"))
+    broker.job(name).await.map_err(CommandError::broker("the job could not be looked up"))
 }
 
 async fn check_resumed(
@@ -173,8 +137,7 @@ async fn check_resumed(
     requested: &JobSpec,
     auto: bool,
 ) -> Result<JobRecord, CommandError> {
-    job.check_resumed_by(requested, auto)
-        .map_err(CommandError::OtherSpec)?;
+    job.check_resumed_by(requested, auto).map_err(CommandError::OtherSpec)?;
     if report::progress(broker, &job).await?.state == JobState::Cancelled {
         return Err(CommandError::Cancelled(job.name));
     }
@@ -216,9 +179,7 @@ impl RunningJob {
         }
         if let End::Signal(exit) = end {
             let name = &self.job.name;
-            report::note(&format!(
-                "interrupted; `--job {name}` with the same options resumes it"
-            ));
+            report::note(&format!("interrupted; `--job {name}` with the same options resumes it"));
             return Ok(exit);
         }
         let flushed = self.broker.flush().await;
@@ -264,9 +225,9 @@ impl RunningJob {
                 // The actors tell of it, and wait.
                 Err(error) if error.is_transient() => {}
                 Err(error) => {
-                    return Err(
-                        CommandError::broker("the job's progress could not be read")(error),
-                    );
+                    return Err(CommandError::broker("the job's progress could not be read")(
+                        error,
+                    ));
                 }
             }
         }

@@ -22,11 +22,7 @@ pub(super) fn grouped(n: u64) -> String {
     reason = "a rate is positive, and a cast of a large one saturates"
 )]
 pub(super) fn rate(per_second: f64) -> String {
-    if per_second >= 10.0 {
-        grouped(per_second as u64)
-    } else {
-        format!("{per_second:.2}")
-    }
+    if per_second >= 10.0 { grouped(per_second as u64) } else { format!("{per_second:.2}") }
 }
 
 /// A span of time in two units.
@@ -50,10 +46,7 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(10_000_000), "10 000 000");
-        assert_eq!(
-            (rate(0.5), rate(12_345.6)),
-            ("0.50".into(), "12 345".into())
-        );
+        assert_eq!((rate(0.5), rate(12_345.6)), ("0.50".into(), "12 345".into()));
         assert_eq!(span(Duration::from_millis(1_234)), "1.23 s");
         assert_eq!(span(Duration::from_secs(83)), "1 min 23 s");
         assert_eq!(span(Duration::from_hours(49)), "2 d 1 h");
