@@ -229,7 +229,7 @@ fn an_arrow_back_is_found() {
                 .member(from)
                 .dependencies
                 .push(Dependency { name: (*to).into() });
-            assert_eq!(wrong_arrows(&metadata), [format!("{from} -> {to}")]);
+            assert!(wrong_arrows(&metadata).contains(&format!("{from} -> {to}")));
         }
     }
 }
@@ -252,10 +252,10 @@ fn a_hidden_library_in_another_crate_is_found() {
                 name: library.into(),
             });
             let wrong = wrong_users(&metadata, &bans);
-            assert_eq!(wrong.len(), 1, "{wrong:?}");
+            let expected = format!("{user} -> {library}: ");
             assert!(
-                wrong[0].starts_with(&format!("{user} -> {library}: ")),
-                "{wrong:?}"
+                wrong.iter().any(|it| it.starts_with(&expected)),
+                "{expected}{wrong:?}"
             );
         }
     }
