@@ -189,7 +189,7 @@ fn an_arrow_back_is_found() {
         for (to, _) in ARROWS.iter().filter(|(to, _)| *to != from && !allowed.contains(to)) {
             let mut metadata = metadata();
             metadata.member(from).dependencies.push(Dependency { name: (*to).into() });
-            assert_eq!(wrong_arrows(&metadata), [format!("{from} -> {to}")]);
+            assert!(wrong_arrows(&metadata).contains(&format!("{from} -> {to}")));
         }
     }
 }
@@ -207,8 +207,8 @@ fn a_hidden_library_in_another_crate_is_found() {
             let mut metadata = metadata();
             metadata.member(user).dependencies.push(Dependency { name: library.into() });
             let wrong = wrong_users(&metadata, &bans);
-            assert_eq!(wrong.len(), 1, "{wrong:?}");
-            assert!(wrong[0].starts_with(&format!("{user} -> {library}: ")), "{wrong:?}");
+            let expected = format!("{user} -> {library}: ");
+            assert!(wrong.iter().any(|it| it.starts_with(&expected)), "{expected}{wrong:?}");
         }
     }
 }
