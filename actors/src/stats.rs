@@ -30,6 +30,13 @@ pub struct WorkerCounts {
     pub in_flight: u64,
 }
 
+impl WorkerCounts {
+    /// Parameters settled, completed or dead.
+    pub fn settled(&self) -> u64 {
+        self.parameters + self.dead_parameters
+    }
+}
+
 impl WorkerStats {
     /// The counts now.
     pub fn read(&self) -> WorkerCounts {

@@ -1,5 +1,7 @@
 //! Whole workers on the memory broker, with kernels and brokers that fail on order.
 
+#![expect(clippy::unwrap_used, reason = "a test says by a panic what is wrong")]
+
 mod faulty;
 mod workbench;
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::broker::conformance::{Harness, cut, failure, job, worker};
-use crate::broker::{Broker, GiveBack, Nack, Renewed, Settled};
+use crate::broker::{Broker, GiveBack, Nack, Renewed};
 use crate::delivery::Credit;
 
 crate::broker_conformance!(MemoryHarness);
