@@ -39,10 +39,7 @@ fn failures(sandbox: &Sandbox, code: i32, lines: &[&str]) -> String {
         let errors = stderr.lines().filter(|line| line.starts_with("error: "));
         assert_eq!(errors.count(), 1, "{line}: {stderr}");
         let helps = ["hint: ", "--help", "Usage: "];
-        assert!(
-            helps.iter().any(|help| stderr.contains(help)),
-            "{line}: {stderr}"
-        );
+        assert!(helps.iter().any(|help| stderr.contains(help)), "{line}: {stderr}");
         assert!(!stderr.contains("panicked"), "{line}: {stderr}");
     }
     transcript(sandbox, lines)
@@ -57,10 +54,7 @@ fn help_tells_commands_options_and_exit_codes() {
 #[test]
 fn the_version_is_that_of_the_package() {
     let ended = sandbox().ttg("--version").expect_code(0);
-    assert_eq!(
-        ended.stdout,
-        concat!("ttg ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(ended.stdout, concat!("ttg ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
@@ -94,9 +88,7 @@ fn wrong_usage_is_told_with_what_to_write_instead() {
 #[test]
 fn what_is_unknown_is_told_with_what_there_is() {
     let sandbox = sandbox();
-    sandbox
-        .ttg("run --parameters 10 --job known")
-        .expect_code(0);
+    sandbox.ttg("run --parameters 10 --job known").expect_code(0);
     let lines = [
         "run --parameters 10 --kernel unknown",
         "run --parameters 10 --set simulate-work=1",
@@ -109,10 +101,7 @@ fn what_is_unknown_is_told_with_what_there_is() {
         "results known --data-dir elsewhere",
     ];
     assert_snapshot!(failures(&sandbox, 2, &lines));
-    assert!(
-        !sandbox.path("elsewhere").exists(),
-        "looking makes no store"
-    );
+    assert!(!sandbox.path("elsewhere").exists(), "looking makes no store");
 }
 
 #[test]
@@ -124,14 +113,8 @@ fn a_place_that_can_be_no_store_is_refused_and_left_as_it_is() {
     }
     fs::write(sandbox.path("file"), "mine").expect("the folder is ours");
     fs::write(sandbox.path("garbage/ttg.db"), garbage).expect("the folder is ours");
-    sqlite(
-        &sandbox,
-        "foreign/ttg.db",
-        "CREATE TABLE mine (a); PRAGMA user_version = 1",
-    );
-    sandbox
-        .ttg("run --parameters 10 --data-dir newer")
-        .expect_code(0);
+    sqlite(&sandbox, "foreign/ttg.db", "CREATE TABLE mine (a); PRAGMA user_version = 1");
+    sandbox.ttg("run --parameters 10 --data-dir newer").expect_code(0);
     sqlite(&sandbox, "newer/ttg.db", "PRAGMA user_version = 1000000");
     let files = ["file", "garbage/ttg.db", "foreign/ttg.db", "newer/ttg.db"];
     let content = || files.map(|file| fs::read(sandbox.path(file)).expect("it is there"));
@@ -168,9 +151,7 @@ fn sqlite(sandbox: &Sandbox, file: &str, statements: &str) {
 #[test]
 fn a_broken_store_is_told_apart_from_a_foreign_one() {
     let sandbox = sandbox();
-    sandbox
-        .ttg("run --parameters 1000 --job whole")
-        .expect_code(0);
+    sandbox.ttg("run --parameters 1000 --job whole").expect_code(0);
     let file = sandbox.path(".ttg/ttg.db");
     let mut bytes = fs::read(&file).expect("it is there");
     // Whose file it is stands in the first page; the tables are in the next ones.
@@ -233,9 +214,6 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         let output = child.wait_with_output().expect("it ends");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{line}: {stderr}");
-        assert!(
-            !stderr.contains("panicked") && !stderr.contains("error: "),
-            "{line}: {stderr}"
-        );
+        assert!(!stderr.contains("panicked") && !stderr.contains("error: "), "{line}: {stderr}");
     }
 }

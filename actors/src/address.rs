@@ -16,21 +16,13 @@ pub(crate) struct Address<M> {
 
 impl<M> Clone for Address<M> {
     fn clone(&self) -> Self {
-        Self {
-            actor: self.actor.clone(),
-            kind: self.kind,
-            metrics: self.metrics.clone(),
-        }
+        Self { actor: self.actor.clone(), kind: self.kind, metrics: self.metrics.clone() }
     }
 }
 
 impl<M: Message> Address<M> {
     pub(crate) fn new(actor: ActorRef<M>, kind: ActorKind, metrics: &Metrics) -> Self {
-        Self {
-            actor,
-            kind,
-            metrics: metrics.clone(),
-        }
+        Self { actor, kind, metrics: metrics.clone() }
     }
 
     /// Sends `message`. An actor that has ended takes no message: its supervisor knows, and what
@@ -83,12 +75,7 @@ impl<'a> Handling<'a> {
     pub(crate) fn begin(kind: ActorKind, metrics: &'a Metrics, clock: &'a dyn Clock) -> Self {
         metrics.mailbox_depth(kind).sub(1);
         metrics.actor_messages(kind).add(1);
-        Self {
-            kind,
-            metrics,
-            clock,
-            began: clock.now(),
-        }
+        Self { kind, metrics, clock, began: clock.now() }
     }
 }
 

@@ -11,17 +11,10 @@ pub(crate) struct ChunkName {
 
 impl ChunkName {
     pub(crate) fn new(key: &IdempotencyKey) -> Self {
-        Self {
-            job: key.job.to_string(),
-            key: *key,
-        }
+        Self { job: key.job.to_string(), key: *key }
     }
 
     pub(crate) fn in_events(&self) -> ChunkRef<'_> {
-        ChunkRef {
-            job: &self.job,
-            index: self.key.chunk.0,
-            generation: self.key.generation.0,
-        }
+        ChunkRef { job: &self.job, index: self.key.chunk.0, generation: self.key.generation.0 }
     }
 }

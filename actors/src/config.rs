@@ -51,12 +51,7 @@ pub(crate) struct Wiring {
 
 impl Wiring {
     pub(crate) fn new(config: WorkerConfig, ports: Ports) -> Self {
-        Self {
-            config,
-            ports,
-            stats: Arc::default(),
-            dispatchers: AtomicU64::new(0),
-        }
+        Self { config, ports, stats: Arc::default(), dispatchers: AtomicU64::new(0) }
     }
 
     /// The first delivery id of a new dispatcher. What a slot still says of its predecessor's

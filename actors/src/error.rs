@@ -40,11 +40,7 @@ pub enum WorkerError {
 pub(crate) enum Fault {
     /// A kernel panicked: the chunk's business, not the actor's.
     #[error("kernel panicked: {failure}")]
-    Kernel {
-        delivery: DeliveryId,
-        failure: Failure,
-        untouched: Vec<DeliveryId>,
-    },
+    Kernel { delivery: DeliveryId, failure: Failure, untouched: Vec<DeliveryId> },
     /// Trying again cannot help.
     #[error("the broker failed for good: {0}")]
     Broker(Arc<BrokerError>),

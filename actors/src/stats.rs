@@ -30,6 +30,13 @@ pub struct WorkerCounts {
     pub in_flight: u64,
 }
 
+impl WorkerCounts {
+    /// Parameters settled, completed or dead.
+    pub fn settled(&self) -> u64 {
+        self.parameters + self.dead_parameters
+    }
+}
+
 impl WorkerStats {
     /// The counts now.
     pub fn read(&self) -> WorkerCounts {
@@ -50,12 +57,9 @@ impl WorkerStats {
 
     pub(crate) fn add_commits(&self, counts: WorkerCounts) {
         self.chunks.fetch_add(counts.chunks, Ordering::Relaxed);
-        self.parameters
-            .fetch_add(counts.parameters, Ordering::Relaxed);
-        self.dead_parameters
-            .fetch_add(counts.dead_parameters, Ordering::Relaxed);
-        self.duplicates
-            .fetch_add(counts.duplicates, Ordering::Relaxed);
+        self.parameters.fetch_add(counts.parameters, Ordering::Relaxed);
+        self.dead_parameters.fetch_add(counts.dead_parameters, Ordering::Relaxed);
+        self.duplicates.fetch_add(counts.duplicates, Ordering::Relaxed);
         self.committed.notify_one();
     }
 

@@ -42,24 +42,12 @@ impl Worker {
         let stats = Arc::clone(&wiring.stats);
         let metrics = wiring.ports.metrics.clone();
         let fate = Arc::new(Mutex::new(None));
-        let supervisor = WorkerSupervisor {
-            wiring,
-            fate: Arc::clone(&fate),
-        };
-        let (supervisor, ended) =
-            Actor::spawn(None, supervisor, ())
-                .await
-                .map_err(|error| WorkerError::Start {
-                    actor: "worker_supervisor",
-                    reason: error.to_string(),
-                })?;
+        let supervisor = WorkerSupervisor { wiring, fate: Arc::clone(&fate) };
+        let (supervisor, ended) = Actor::spawn(None, supervisor, ()).await.map_err(|error| {
+            WorkerError::Start { actor: "worker_supervisor", reason: error.to_string() }
+        })?;
         let supervisor = Address::new(supervisor, ActorKind::WorkerSupervisor, &metrics);
-        Ok(Self {
-            supervisor,
-            ended: Some(ended),
-            fate,
-            stats,
-        })
+        Ok(Self { supervisor, ended: Some(ended), fate, stats })
     }
 
     /// What it did so far.
@@ -89,9 +77,7 @@ impl Worker {
 
     /// What it looks like inside; `None` if it has ended.
     pub async fn observe(&self) -> Option<WorkerObservation> {
-        self.supervisor
-            .ask(SupervisorMsg::Observe, OBSERVE_WAIT * 2)
-            .await
+        self.supervisor.ask(SupervisorMsg::Observe, OBSERVE_WAIT * 2).await
     }
 }
 
@@ -103,8 +89,5 @@ pub(crate) async fn observe(
         Some(dispatcher) => dispatcher.ask(DispatcherMsg::Observe, OBSERVE_WAIT).await,
         None => None,
     };
-    WorkerObservation {
-        counts: stats.read(),
-        dispatcher,
-    }
+    WorkerObservation { counts: stats.read(), dispatcher }
 }

@@ -30,12 +30,7 @@ impl BrokerUrl {
 
     fn config(&self, worker: WorkerId, lease: Duration) -> EmbeddedConfig {
         let Self::Embedded(dir) = self;
-        EmbeddedConfig {
-            dir: dir.clone(),
-            worker,
-            lease,
-            clock: Arc::new(SystemClock),
-        }
+        EmbeddedConfig { dir: dir.clone(), worker, lease, clock: Arc::new(SystemClock) }
     }
 
     /// Connects, making the store if there is none.
@@ -45,9 +40,7 @@ impl BrokerUrl {
         lease: Duration,
     ) -> Result<Arc<dyn Broker>, CommandError> {
         let broker = EmbeddedBroker::connect(self.config(worker, lease)).await;
-        Ok(Arc::new(broker.map_err(CommandError::broker(
-            "the store could not be opened",
-        ))?))
+        Ok(Arc::new(broker.map_err(CommandError::broker("the store could not be opened"))?))
     }
 
     /// Connects to a store that is there, to read; makes nothing. `None` if there is no store.

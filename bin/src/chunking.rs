@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use ttg_runtime::kernel::{Evaluated, Evaluation, Limits, RegisteredKernel, Scratch};
 use ttg_runtime::{
-    Chunk, ChunkIndex, Clock, JobSpec, JobUid, ParameterRange, SystemClock, TraceContext,
+    Chunk, ChunkIndex, Clock, JobSpec, JobUid, ParameterRange, SystemClock, Timestamp, TraceContext,
 };
 
 /// How long the kernel is sampled at most.
 const SAMPLE: Duration = Duration::from_millis(10);
+
+/// A sample of this much work is enough.
+const SAMPLE_ENOUGH: Duration = Duration::from_millis(2);
 
 /// The work that a chunk aims at: far above what a delivery costs, far below a lease.
 const CHUNK_WORK: Duration = Duration::from_millis(500);
@@ -31,10 +34,53 @@ const CHUNKS_UNSAMPLED: u64 = 10_000;
 /// every parameter is dead for a reason of its own.
 const CHUNK_PARAMETERS_MAX: u64 = 1 << 20;
 
-/// The chunk size for the job, whose own is not looked at.
-pub(crate) fn auto(spec: &JobSpec, kernel: &Arc<dyn RegisteredKernel>, slots: u32) -> NonZeroU64 {
-    let cost = sample(spec, kernel);
-    choose(spec.parameters.len(), slots, cost)
+/// A job's kernel being sampled, beside what else has to be done at the start.
+pub(crate) struct Sample {
+    parameters: u64,
+    limits: Limits,
+    deadline: Timestamp,
+    answered: mpsc::Receiver<Duration>,
+}
+
+impl Sample {
+    /// Begins to sample the kernel of `spec`, whose own chunk size is not looked at.
+    pub(crate) fn begin(spec: &JobSpec, kernel: &Arc<dyn RegisteredKernel>) -> Self {
+        let (answers, answered) = mpsc::channel();
+        let limits = Limits::default();
+        let sampler = Sampler {
+            spec: Arc::new(spec.clone()),
+            kernel: Arc::clone(kernel),
+            limits: limits.clone(),
+            answers,
+        };
+        let thread = thread::Builder::new().name("ttg-sample".to_owned());
+        // Without the thread there are no answers: the size is then chosen without a sample.
+        thread.spawn(|| sampler.run()).ok();
+        let deadline = SystemClock.now().after(SAMPLE);
+        Self { parameters: spec.parameters.len(), limits, deadline, answered }
+    }
+
+    /// The chunk size for a job that is worked on in `slots` slots.
+    pub(crate) fn chunk_size(self, slots: u32) -> NonZeroU64 {
+        choose(self.parameters, slots, self.cost())
+    }
+
+    /// What one parameter costs; `None` if the kernel fails on the first ones. What it has not
+    /// answered in time is taken for slow.
+    fn cost(&self) -> Option<Duration> {
+        let mut cost = None;
+        loop {
+            let left = self.deadline.since(SystemClock.now());
+            match self.answered.recv_timeout(left) {
+                Ok(answer) => cost = Some(answer),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return cost,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.limits.cancel.set();
+                    return cost.or(Some(SAMPLE));
+                }
+            }
+        }
+    }
 }
 
 fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
@@ -46,40 +92,8 @@ fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
             u64::try_from(by_time).unwrap_or(u64::MAX).min(by_slots)
         }
     };
-    let size = size
-        .min(CHUNK_PARAMETERS_MAX)
-        .max(parameters.div_ceil(CHUNKS_MAX));
+    let size = size.min(CHUNK_PARAMETERS_MAX).max(parameters.div_ceil(CHUNKS_MAX));
     NonZeroU64::new(size).unwrap_or(NonZeroU64::MIN)
-}
-
-/// What one parameter costs, from the first ones; `None` if the kernel fails on them. The kernel
-/// runs on a thread of its own, and what it has not answered in time is taken for slow.
-fn sample(spec: &JobSpec, kernel: &Arc<dyn RegisteredKernel>) -> Option<Duration> {
-    let (answers, answered) = mpsc::channel();
-    let limits = Limits::default();
-    let sampler = Sampler {
-        spec: Arc::new(spec.clone()),
-        kernel: Arc::clone(kernel),
-        limits: limits.clone(),
-        answers,
-    };
-    let deadline = SystemClock.now().after(SAMPLE);
-    let thread = thread::Builder::new()
-        .name("ttg-sample".to_owned())
-        .spawn(|| sampler.run());
-    thread.ok()?;
-    let mut cost = None;
-    loop {
-        let left = deadline.since(SystemClock.now());
-        match answered.recv_timeout(left) {
-            Ok(answer) => cost = Some(answer),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return cost,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                limits.cancel.set();
-                return cost.or(Some(SAMPLE));
-            }
-        }
-    }
 }
 
 struct Sampler {
@@ -90,7 +104,8 @@ struct Sampler {
 }
 
 impl Sampler {
-    /// Evaluates 1, 2, 4, … parameters until it is cancelled, the space ends or the kernel fails.
+    /// Evaluates 1, 2, 4, … parameters until that was enough work, it is cancelled, the space ends or
+    /// the kernel fails.
     /// A panic ends the thread, and with it the sample.
     fn run(self) {
         let space = self.spec.parameters;
@@ -107,17 +122,13 @@ impl Sampler {
                 return;
             };
             let kernel = &*self.kernel;
-            let evaluation = Evaluation {
-                chunk: &chunk,
-                kernel,
-                limits: &self.limits,
-                clock: &SystemClock,
-            };
+            let evaluation =
+                Evaluation { chunk: &chunk, kernel, limits: &self.limits, clock: &SystemClock };
             let Evaluated::Completed { took, .. } = evaluation.run(&mut scratch) else {
                 return;
             };
             let cost = took.div_f64(range.len() as f64);
-            if self.answers.send(cost).is_err() {
+            if self.answers.send(cost).is_err() || took >= SAMPLE_ENOUGH {
                 return;
             }
             (next, count) = (range.end(), count * 2);
@@ -135,27 +146,11 @@ mod tests {
 
     #[test]
     fn a_chunk_is_half_a_second_of_work_within_bounds() {
-        assert_eq!(
-            size(10_000_000, 2, Duration::from_millis(10)),
-            100,
-            "raised to 100 000 chunks"
-        );
-        assert_eq!(
-            size(1_000_000, 2, Duration::from_millis(10)),
-            50,
-            "half a second"
-        );
-        assert_eq!(
-            size(10_000, 2, Duration::from_micros(1)),
-            156,
-            "32 chunks a slot"
-        );
+        assert_eq!(size(10_000_000, 2, Duration::from_millis(10)), 100, "raised to 100 000 chunks");
+        assert_eq!(size(1_000_000, 2, Duration::from_millis(10)), 50, "half a second");
+        assert_eq!(size(10_000, 2, Duration::from_micros(1)), 156, "32 chunks a slot");
         assert_eq!(size(10_000, 2, Duration::from_mins(1)), 1, "a slow kernel");
-        assert_eq!(
-            size(1_000_000_000, 2, Duration::from_nanos(2)),
-            1 << 20,
-            "bounded records"
-        );
+        assert_eq!(size(1_000_000_000, 2, Duration::from_nanos(2)), 1 << 20, "bounded records");
         assert_eq!(size(5, 64, Duration::ZERO), 1);
         assert_eq!(choose(1_000_000, 2, None).get(), 100, "without a sample");
         assert_eq!(choose(5, 2, None).get(), 1);

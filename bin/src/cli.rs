@@ -82,12 +82,7 @@ pub(crate) struct JobArguments {
     pub(crate) range: Option<ttg_runtime::ParameterRange>,
 
     /// The algorithm
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "TTG_KERNEL",
-        default_value = "reference"
-    )]
+    #[arg(long, value_name = "NAME", env = "TTG_KERNEL", default_value = "reference")]
     pub(crate) kernel: String,
 
     /// An option of the kernel; may be repeated
@@ -145,21 +140,11 @@ pub(crate) struct WorkerArguments {
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct CommonArguments {
     /// Where jobs are kept
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TTG_BROKER",
-        default_value = "embedded:.ttg"
-    )]
+    #[arg(long, value_name = "URL", env = "TTG_BROKER", default_value = "embedded:.ttg")]
     pub(crate) broker: String,
 
     /// Short for --broker embedded:DIR
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "TTG_DATA_DIR",
-        conflicts_with = "broker"
-    )]
+    #[arg(long, value_name = "DIR", env = "TTG_DATA_DIR", conflicts_with = "broker")]
     pub(crate) data_dir: Option<PathBuf>,
 
     /// Print one JSON object on standard output
@@ -167,12 +152,7 @@ pub(crate) struct CommonArguments {
     pub(crate) json: bool,
 
     /// The form of log lines on standard error
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "TTG_LOG_FORMAT",
-        default_value = "text"
-    )]
+    #[arg(long, value_name = "FORMAT", env = "TTG_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
     /// What to log: error, warn, info, debug, trace, or directives such as `ttg_actors=debug,warn`

@@ -17,12 +17,8 @@ pub(crate) fn start(
     bar: &ProgressBar,
 ) -> Result<(), CommandError> {
     let default = if bar.is_hidden() { "info" } else { "warn" };
-    let filter: LogFilter = arguments
-        .log_level
-        .as_deref()
-        .unwrap_or(default)
-        .parse()
-        .map_err(CommandError::Log)?;
+    let filter: LogFilter =
+        arguments.log_level.as_deref().unwrap_or(default).parse().map_err(CommandError::Log)?;
     let format = match arguments.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,

@@ -19,10 +19,7 @@ pub(crate) async fn publish(broker: Arc<dyn Broker>, job: JobRecord) -> Result<(
     let spec: Arc<JobSpec> = Arc::new(job.spec);
     let trace = TraceContext::default();
     let gone = || BrokerError::JobGone { job: job.uid };
-    let start = insist(|| broker.progress(job.uid))
-        .await?
-        .ok_or_else(gone)?
-        .published;
+    let start = insist(|| broker.progress(job.uid)).await?.ok_or_else(gone)?.published;
     let total = spec.chunks_total();
     let mut next = start;
     while next < total {

@@ -79,16 +79,8 @@ impl TryFrom<&JobArguments> for JobSettings {
                 None
             }
         };
-        let kernel = raw
-            .kernel
-            .parse()
-            .map_err(|why| wrong.push(format!("--kernel: {why}")))
-            .ok();
-        let name = raw
-            .job
-            .as_ref()
-            .map(|name| name.parse::<JobName>())
-            .transpose();
+        let kernel = raw.kernel.parse().map_err(|why| wrong.push(format!("--kernel: {why}"))).ok();
+        let name = raw.job.as_ref().map(|name| name.parse::<JobName>()).transpose();
         let name = name.map_err(|why| wrong.push(format!("--job: {why}"))).ok();
         let policy = JobPolicy {
             max_attempts: raw.max_attempts.get(),
@@ -100,14 +92,9 @@ impl TryFrom<&JobArguments> for JobSettings {
             wrong.push("--timeout is zero: no attempt could end in it".to_owned());
         }
         match (parameters, kernel, name) {
-            (Some(parameters), Some(kernel), Some(name)) if wrong.is_empty() => Ok(Self {
-                name,
-                parameters,
-                kernel,
-                options,
-                chunk_size: raw.chunk_size,
-                policy,
-            }),
+            (Some(parameters), Some(kernel), Some(name)) if wrong.is_empty() => {
+                Ok(Self { name, parameters, kernel, options, chunk_size: raw.chunk_size, policy })
+            }
             _ => Err(CommandError::Settings(wrong)),
         }
     }
@@ -120,15 +107,11 @@ impl TryFrom<&WorkerArguments> for WorkerSettings {
         let lease = raw.lease.0;
         let mut wrong = Vec::new();
         if lease < Duration::from_millis(500) {
-            wrong.push(format!(
-                "--lease is {lease:?}: renewals need at least 500ms"
-            ));
+            wrong.push(format!("--lease is {lease:?}: renewals need at least 500ms"));
         }
         let concurrency = raw.concurrency.unwrap_or_else(granted_cpus);
         if concurrency.get() > 4_096 {
-            wrong.push(format!(
-                "--concurrency is {concurrency}: at most 4096 threads compute"
-            ));
+            wrong.push(format!("--concurrency is {concurrency}: at most 4096 threads compute"));
         }
         if wrong.is_empty() {
             Ok(Self { concurrency, lease })
@@ -141,9 +124,7 @@ impl TryFrom<&WorkerArguments> for WorkerSettings {
 /// The CPUs that the cgroup's quota and the affinity mask grant; 1 if nobody says.
 fn granted_cpus() -> NonZeroU32 {
     let granted = thread::available_parallelism().ok();
-    granted
-        .and_then(|cpus| NonZeroU32::try_from(cpus).ok())
-        .unwrap_or(NonZeroU32::MIN)
+    granted.and_then(|cpus| NonZeroU32::try_from(cpus).ok()).unwrap_or(NonZeroU32::MIN)
 }
 
 /// A number from 1, with `_` between its digits if one likes.
@@ -160,14 +141,10 @@ where
 
 /// `A..B`, half open.
 pub(crate) fn parse_range(text: &str) -> Result<ParameterRange, String> {
-    let (start, end) = text
-        .split_once("..")
-        .ok_or("write it as A..B, for example 1..1000")?;
+    let (start, end) = text.split_once("..").ok_or("write it as A..B, for example 1..1000")?;
     let number = |text: &str| {
         let digits = text.replace('_', "");
-        digits
-            .parse::<u64>()
-            .map_err(|why| format!("`{text}`: {why}"))
+        digits.parse::<u64>().map_err(|why| format!("`{text}`: {why}"))
     };
     ParameterRange::new(number(start)?, number(end)?).map_err(|why| why.to_string())
 }
@@ -185,16 +162,12 @@ pub(crate) fn parse_chunk_size(text: &str) -> Result<ChunkSize, String> {
     if text == "auto" {
         return Ok(ChunkSize::Auto);
     }
-    parse_count(text)
-        .map(ChunkSize::Fixed)
-        .map_err(|why| format!("{why}, or `auto`"))
+    parse_count(text).map(ChunkSize::Fixed).map_err(|why| format!("{why}, or `auto`"))
 }
 
 /// A number with its unit: `250ms`, `10s`, `5m`, `2h`; a bare number is in seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Seconds, String> {
-    let digits = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
         "ms" => 0.001,
@@ -203,9 +176,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Seconds, String> {
         "h" => 3_600.0,
         _ => return Err(format!("`{unit}` is no unit of time: write ms, s, m or h")),
     };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| "write a number and a unit, such as 10s".to_owned())?;
+    let number: f64 =
+        number.parse().map_err(|_| "write a number and a unit, such as 10s".to_owned())?;
     let time = Duration::try_from_secs_f64(number * scale).map_err(|why| why.to_string())?;
     if time > Duration::from_secs(SECONDS_MAX) {
         return Err("that is more than a week".to_owned());
@@ -232,10 +204,7 @@ mod tests {
 
     #[test]
     fn ranges_are_half_open_and_hold_something() {
-        assert_eq!(
-            parse_range("1..1_000").unwrap(),
-            ParameterRange::new(1, 1_000).unwrap()
-        );
+        assert_eq!(parse_range("1..1_000").unwrap(), ParameterRange::new(1, 1_000).unwrap());
         for bad in ["", "5", "5..5", "9..3", "-1..3", "a..b", "1..2..3"] {
             assert!(parse_range(bad).is_err(), "{bad}");
         }

@@ -55,9 +55,7 @@ impl Metrics {
     pub fn new(version: &str, commit: &str) -> Self {
         let registry = Registry::new();
         let make = Instruments(&registry);
-        make.gauges(Metric::BuildInfo)
-            .with_label_values(&[version, commit])
-            .set(1);
+        make.gauges(Metric::BuildInfo).with_label_values(&[version, commit]).set(1);
         Self(Arc::new(Inner {
             chunks: make.counter_family(Metric::Chunks),
             parameters: make.counter(Metric::Parameters),

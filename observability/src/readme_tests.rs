@@ -17,11 +17,7 @@ const README: &str = include_str!("../README.md");
 fn the_readme_has_every_metric_as_it_is() {
     let rows = README.lines().filter(|line| line.starts_with("| `ttg_"));
     let expected = Metric::ALL.map(|metric| {
-        let labels: Vec<_> = metric
-            .labels()
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
+        let labels: Vec<_> = metric.labels().iter().map(|label| format!("`{label}`")).collect();
         let kind = format!("{:?}", metric.kind()).to_lowercase();
         let (name, help) = (metric.name(), metric.help());
         format!("| `{name}` | {kind} | {} | {help} |", labels.join(", "))
@@ -30,10 +26,7 @@ fn the_readme_has_every_metric_as_it_is() {
 }
 
 fn values_of<L: Label>() -> String {
-    let values: Vec<_> = L::ALL
-        .iter()
-        .map(|value| format!("`{}`", value.as_str()))
-        .collect();
+    let values: Vec<_> = L::ALL.iter().map(|value| format!("`{}`", value.as_str())).collect();
     format!("| {} |", values.join(", "))
 }
 
@@ -55,11 +48,7 @@ fn the_readme_has_every_closed_set_as_it_is() {
 fn the_readme_has_the_lines_that_are_written() {
     for format in [LogFormat::Text, LogFormat::Json] {
         let lines = capture(format, identity(), || {
-            let chunk = ChunkRef {
-                job: "sweep",
-                index: 17,
-                generation: 0,
-            };
+            let chunk = ChunkRef { job: "sweep", index: 17, generation: 0 };
             let event = ChunkFailed {
                 chunk,
                 failures: 1,

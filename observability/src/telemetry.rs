@@ -123,14 +123,7 @@ pub fn init(config: LogConfig) -> Result<(), TelemetryError> {
 
 /// What [`init`] installs, for a test to use with [`tracing::subscriber::with_default`].
 pub fn subscriber(config: LogConfig) -> impl Subscriber + Send + Sync {
-    let LogConfig {
-        format,
-        filter,
-        identity,
-        colour,
-        writer,
-        now,
-    } = config;
+    let LogConfig { format, filter, identity, colour, writer, now } = config;
     let lines = fmt::layer()
         .fmt_fields(SpanFields)
         .event_format(Lines { format, colour, identity, now })

@@ -13,10 +13,7 @@ struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut lines = self
-            .0
-            .lock()
-            .expect("no test panics while it writes a line");
+        let mut lines = self.0.lock().expect("no test panics while it writes a line");
         lines.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -40,10 +37,7 @@ fn a_panic_is_printed_until_the_process_logs_and_an_error_line_from_then_on() {
 
     let buffer = Buffer::default();
     let config = |into: Buffer| {
-        let identity = Identity {
-            host: "laptop".to_owned(),
-            ..Identity::default()
-        };
+        let identity = Identity { host: "laptop".to_owned(), ..Identity::default() };
         LogConfig::new(LogFormat::Json, LogFilter::default(), identity).writer(move || into.clone())
     };
     telemetry::init(config(buffer.clone())).unwrap();

@@ -106,9 +106,8 @@ fn small_chunks(criterion: &mut Criterion) {
 
     let columns: [Column; 2] = [("ordinary", ordinary), ("spread", spread)];
     for (name, value) in columns {
-        let chunks: Vec<Aggregate> = (0..1000)
-            .map(|index| chunk(value, 100 * index..100 * (index + 1)))
-            .collect();
+        let chunks: Vec<Aggregate> =
+            (0..1000).map(|index| chunk(value, 100 * index..100 * (index + 1))).collect();
         criterion.bench_function(&format!("merge_{name}"), |bencher| {
             let mut total = Aggregate::default();
             let mut next = chunks.iter().cycle();

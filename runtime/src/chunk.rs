@@ -31,11 +31,7 @@ pub struct ParameterRange {
 impl ParameterRange {
     /// The range `start..end`.
     pub fn new(start: u64, end: u64) -> Result<Self, EmptyRange> {
-        if start < end {
-            Ok(Self { start, end })
-        } else {
-            Err(EmptyRange { start, end })
-        }
+        if start < end { Ok(Self { start, end }) } else { Err(EmptyRange { start, end }) }
     }
 
     /// The first parameter.
@@ -179,11 +175,7 @@ impl Chunk {
         trace: &TraceContext,
     ) -> Option<Self> {
         Some(Self {
-            key: IdempotencyKey {
-                job,
-                chunk: index,
-                generation: Generation(0),
-            },
+            key: IdempotencyKey { job, chunk: index, generation: Generation(0) },
             range: spec.chunk_range(index)?,
             counters: Counters::default(),
             last_failure: None,
@@ -202,10 +194,7 @@ mod tests {
         assert!(ParameterRange::new(3, 3).is_err());
         assert!(ParameterRange::new(4, 3).is_err());
         let range = ParameterRange::new(3, 5).unwrap();
-        assert_eq!(
-            (range.len(), range.contains(4), range.contains(5)),
-            (2, true, false)
-        );
+        assert_eq!((range.len(), range.contains(4), range.contains(5)), (2, true, false));
     }
 
     #[test]

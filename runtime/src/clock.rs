@@ -88,9 +88,7 @@ impl ManualClock {
 
     /// A clock that has not yet advanced.
     pub const fn new() -> Self {
-        Self {
-            nanos_since_boot: AtomicU64::new(0),
-        }
+        Self { nanos_since_boot: AtomicU64::new(0) }
     }
 
     /// Moves boot time and wall time `by` forward, 584 years in all at most.
@@ -128,10 +126,7 @@ mod tests {
         let first = SystemClock.now();
         let second = SystemClock.now();
         assert!(second >= first);
-        assert_eq!(
-            first.since(second.after(Duration::from_secs(1))),
-            Duration::ZERO
-        );
+        assert_eq!(first.since(second.after(Duration::from_secs(1))), Duration::ZERO);
         assert!(SystemClock.wall() > WallTime(1_700_000_000_000));
     }
 

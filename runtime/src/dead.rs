@@ -56,10 +56,7 @@ impl TryFrom<Raw> for DeadParameters {
             }
             next = end;
         }
-        Ok(Self {
-            runs: raw.runs,
-            reasons: raw.why,
-        })
+        Ok(Self { runs: raw.runs, reasons: raw.why })
     }
 }
 
@@ -88,10 +85,7 @@ impl DeadParameters {
         match self.runs.last_mut() {
             Some(last) if last.1 == range.start() && last.2 == reason => last.1 = range.end(),
             last => {
-                debug_assert!(
-                    last.is_none_or(|last| last.1 <= range.start()),
-                    "ascending order"
-                );
+                debug_assert!(last.is_none_or(|last| last.1 <= range.start()), "ascending order");
                 self.runs.push(Run(range.start(), range.end(), reason));
             }
         }
@@ -102,18 +96,12 @@ impl DeadParameters {
         let message = shorten(message.to_owned());
         let known = |reasons: &[DeadReason], message: &str| {
             // The newest first: neighbours tend to share their reason.
-            reasons
-                .iter()
-                .rposition(|r| r.kind == kind && r.message == message)
+            reasons.iter().rposition(|r| r.kind == kind && r.message == message)
         };
         let at = known(&self.reasons, &message)
             .or_else(|| full.then(|| known(&self.reasons, WORDS_LEFT_OUT)).flatten())
             .unwrap_or_else(|| {
-                let message = if full {
-                    WORDS_LEFT_OUT.to_owned()
-                } else {
-                    message
-                };
+                let message = if full { WORDS_LEFT_OUT.to_owned() } else { message };
                 self.reasons.push(DeadReason { kind, message });
                 self.reasons.len() - 1
             });
@@ -150,10 +138,7 @@ mod tests {
             dead.push(parameter, FailureKind::Error, "no root");
         }
         dead.push(8, FailureKind::Panic, "no root");
-        let runs: Vec<_> = dead
-            .runs()
-            .map(|(range, why)| (range.to_string(), why.kind))
-            .collect();
+        let runs: Vec<_> = dead.runs().map(|(range, why)| (range.to_string(), why.kind)).collect();
         let expected = [
             ("3..6", FailureKind::Error),
             ("7..8", FailureKind::Error),
@@ -167,11 +152,7 @@ mod tests {
     fn a_kernel_that_always_finds_new_words_does_not_fill_the_record() {
         let mut dead = DeadParameters::new();
         for parameter in 0..50_000 {
-            dead.push(
-                parameter,
-                FailureKind::Error,
-                &format!("parameter {parameter} is bad"),
-            );
+            dead.push(parameter, FailureKind::Error, &format!("parameter {parameter} is bad"));
         }
         assert_eq!(dead.count(), 50_000);
         assert!(crate::wire::encode(&dead).len() < 100_000);
@@ -181,10 +162,7 @@ mod tests {
     fn dead_parameters_that_overlap_or_lack_a_reason_do_not_decode() {
         for runs in [vec![(3, 5, 0), (4, 6, 0)], vec![(5, 5, 0)], vec![(1, 2, 1)]] {
             let runs: Vec<Run> = runs.into_iter().map(|(a, b, c)| Run(a, b, c)).collect();
-            let reasons = vec![DeadReason {
-                kind: FailureKind::Error,
-                message: String::new(),
-            }];
+            let reasons = vec![DeadReason { kind: FailureKind::Error, message: String::new() }];
             let bytes = crate::wire::encode(&DeadParameters { runs, reasons });
             assert!(crate::wire::decode::<DeadParameters>(&bytes).is_err());
         }

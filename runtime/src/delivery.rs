@@ -88,22 +88,16 @@ pub struct Failure {
 impl Failure {
     /// A failure; a longer message is cut at a character's border.
     pub fn new(kind: FailureKind, parameter: Option<u64>, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            parameter,
-            message: shorten(message.into()),
-        }
+        Self { kind, parameter, message: shorten(message.into()) }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parameter {
-            Some(parameter) => write!(
-                f,
-                "{} at parameter {parameter}: {}",
-                self.kind, self.message
-            ),
+            Some(parameter) => {
+                write!(f, "{} at parameter {parameter}: {}", self.kind, self.message)
+            }
             None => write!(f, "{}: {}", self.kind, self.message),
         }
     }
@@ -130,9 +124,6 @@ mod tests {
         let failure = Failure::new(FailureKind::Error, Some(3), "ä".repeat(1_000));
         assert!(failure.message.len() <= REASON_BYTES_MAX);
         assert!(failure.message.ends_with("ä…"));
-        assert_eq!(
-            Failure::new(FailureKind::Panic, None, "x").to_string(),
-            "panic: x"
-        );
+        assert_eq!(Failure::new(FailureKind::Panic, None, "x").to_string(), "panic: x");
     }
 }

@@ -39,18 +39,11 @@ pub enum IdError {
 /// Names become keys, queue names and labels, so they keep to what all of those allow.
 fn check_name(what: &'static str, longest: usize, given: &str) -> Result<(), IdError> {
     if given.is_empty() || given.len() > longest {
-        return Err(IdError::Length {
-            what,
-            longest,
-            given: given.to_owned(),
-        });
+        return Err(IdError::Length { what, longest, given: given.to_owned() });
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !given.starts_with(|c: char| c.is_ascii_alphanumeric()) || !given.chars().all(allowed) {
-        return Err(IdError::Character {
-            what,
-            given: given.to_owned(),
-        });
+        return Err(IdError::Character { what, given: given.to_owned() });
     }
     Ok(())
 }
@@ -116,17 +109,13 @@ name_type!(
 impl WorkerId {
     /// A fresh incarnation of `host`. Characters that names may not hold become `-`.
     pub fn fresh(host: &str, randomness: &dyn Randomness) -> Self {
-        let clean: String = host
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .take(253)
-            .collect();
+        let clean: String =
+            host.chars()
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }
+                })
+                .take(253)
+                .collect();
         let clean = clean.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
         let stem = if clean.is_empty() { "worker" } else { clean };
         Self(format!("{stem}-{:08x}", randomness.next_u64() >> 32))
@@ -182,9 +171,7 @@ impl FromStr for JobUid {
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(wrong());
         }
-        u128::from_str_radix(text, 16)
-            .map(|n| Self(n.to_be_bytes()))
-            .map_err(|_| wrong())
+        u128::from_str_radix(text, 16).map(|n| Self(n.to_be_bytes())).map_err(|_| wrong())
     }
 }
 
@@ -252,12 +239,7 @@ mod tests {
         let second = WorkerId::fresh("ttg-worker-0", &randomness);
         assert_ne!(first, second);
         assert!(first.as_str().starts_with("ttg-worker-0-"));
-        assert!(
-            WorkerId::fresh("-höst name", &randomness)
-                .as_str()
-                .parse::<WorkerId>()
-                .is_ok()
-        );
+        assert!(WorkerId::fresh("-höst name", &randomness).as_str().parse::<WorkerId>().is_ok());
     }
 
     #[test]
@@ -265,10 +247,6 @@ mod tests {
         let uid = JobUid::fresh(&SeededRandomness::new(7));
         assert_eq!(uid.to_string().parse::<JobUid>().unwrap(), uid);
         assert!("12".parse::<JobUid>().is_err());
-        assert!(
-            "+0000000000000000000000000000000"
-                .parse::<JobUid>()
-                .is_err()
-        );
+        assert!("+0000000000000000000000000000000".parse::<JobUid>().is_err());
     }
 }

@@ -68,10 +68,7 @@ impl JobSpec {
     /// The parameters of chunk `index`; `None` beyond the last one.
     pub fn chunk_range(&self, index: ChunkIndex) -> Option<ParameterRange> {
         let size = self.chunk_size.get();
-        let start = index
-            .0
-            .checked_mul(size)?
-            .checked_add(self.parameters.start())?;
+        let start = index.0.checked_mul(size)?.checked_add(self.parameters.start())?;
         let end = start.saturating_add(size).min(self.parameters.end());
         ParameterRange::new(start, end).ok()
     }
@@ -122,39 +119,15 @@ impl JobRecord {
     ) -> Result<(), OtherSpec> {
         let stored = &self.spec;
         let options = |spec: &JobSpec| {
-            let pairs: Vec<_> = spec
-                .options
-                .iter()
-                .map(|(k, v)| format!("{k}={v}"))
-                .collect();
-            if pairs.is_empty() {
-                "none".to_owned()
-            } else {
-                pairs.join(" ")
-            }
+            let pairs: Vec<_> = spec.options.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            if pairs.is_empty() { "none".to_owned() } else { pairs.join(" ") }
         };
-        let size = if chunk_size_is_auto {
-            stored.chunk_size
-        } else {
-            requested.chunk_size
-        };
+        let size = if chunk_size_is_auto { stored.chunk_size } else { requested.chunk_size };
         let pairs = [
-            (
-                "kernel",
-                stored.kernel.to_string(),
-                requested.kernel.to_string(),
-            ),
-            (
-                "parameters",
-                stored.parameters.to_string(),
-                requested.parameters.to_string(),
-            ),
+            ("kernel", stored.kernel.to_string(), requested.kernel.to_string()),
+            ("parameters", stored.parameters.to_string(), requested.parameters.to_string()),
             ("options", options(stored), options(requested)),
-            (
-                "chunk size",
-                stored.chunk_size.to_string(),
-                size.to_string(),
-            ),
+            ("chunk size", stored.chunk_size.to_string(), size.to_string()),
             (
                 "max attempts",
                 stored.policy.max_attempts.to_string(),
@@ -176,17 +149,11 @@ impl JobRecord {
                 format!("{:?}", requested.policy.timeout),
             ),
         ];
-        match pairs
-            .into_iter()
-            .find(|(_, stored, requested)| stored != requested)
-        {
+        match pairs.into_iter().find(|(_, stored, requested)| stored != requested) {
             None => Ok(()),
-            Some((field, stored, requested)) => Err(OtherSpec {
-                name: self.name.clone(),
-                field,
-                stored,
-                requested,
-            }),
+            Some((field, stored, requested)) => {
+                Err(OtherSpec { name: self.name.clone(), field, stored, requested })
+            }
         }
     }
 }
@@ -263,13 +230,8 @@ mod tests {
         };
         assert_eq!(record.check_resumed_by(&spec(0, 100, 10), false), Ok(()));
         assert_eq!(record.check_resumed_by(&spec(0, 100, 99), true), Ok(()));
-        let error = record
-            .check_resumed_by(&spec(0, 100, 99), false)
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "job `sweep` exists with chunk size 10, not 99"
-        );
+        let error = record.check_resumed_by(&spec(0, 100, 99), false).unwrap_err();
+        assert_eq!(error.to_string(), "job `sweep` exists with chunk size 10, not 99");
         assert!(record.check_resumed_by(&spec(0, 101, 10), false).is_err());
         let mut other = spec(0, 100, 10);
         other.options.insert("simulate-work-ms".into(), "1".into());

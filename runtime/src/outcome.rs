@@ -33,11 +33,7 @@ pub struct Outcome {
     #[serde(rename = "cols")]
     pub columns: Vec<Column>,
     /// The parameters that have no value, each with its reason.
-    #[serde(
-        rename = "dead",
-        default,
-        skip_serializing_if = "DeadParameters::is_empty"
-    )]
+    #[serde(rename = "dead", default, skip_serializing_if = "DeadParameters::is_empty")]
     pub dead: DeadParameters,
     /// Which attempt this was, from 1.
     #[serde(rename = "try")]

@@ -49,11 +49,7 @@ mod tests {
     use super::*;
 
     fn counters(failures: u32, silent_deliveries: u32) -> Counters {
-        Counters {
-            failures,
-            silent_deliveries,
-            give_backs: 1_000,
-        }
+        Counters { failures, silent_deliveries, give_backs: 1_000 }
     }
 
     #[test]
@@ -76,16 +72,10 @@ mod tests {
     fn the_wait_doubles_within_bounds() {
         let policy = JobPolicy::default();
         let seconds = |failures, jitter| backoff(&policy, failures, jitter).as_secs_f64();
-        assert_eq!(
-            [seconds(1, 0.0), seconds(2, 0.0), seconds(3, 0.0)],
-            [1.0, 2.0, 4.0]
-        );
+        assert_eq!([seconds(1, 0.0), seconds(2, 0.0), seconds(3, 0.0)], [1.0, 2.0, 4.0]);
         assert_eq!(seconds(1, 1.0), 1.5);
         assert_eq!(seconds(u32::MAX, 0.0), 300.0);
-        let slow = JobPolicy {
-            retry_delay: Duration::from_mins(10),
-            ..policy
-        };
+        let slow = JobPolicy { retry_delay: Duration::from_mins(10), ..policy };
         assert_eq!(backoff(&slow, 1, 0.0), Duration::from_mins(10));
         assert_eq!(backoff(&slow, 9, 0.0), Duration::from_mins(10));
     }

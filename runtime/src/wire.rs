@@ -38,9 +38,7 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     bytes.push(VERSION);
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
     // Our records are plain data, and a Vec takes every write.
-    record
-        .serialize(&mut serializer)
-        .expect("plain data encodes");
+    record.serialize(&mut serializer).expect("plain data encodes");
     bytes
 }
 
@@ -75,29 +73,17 @@ mod tests {
 
     #[test]
     fn an_older_build_reads_a_newer_record() {
-        let bytes = encode(&Newer {
-            b: vec!["new".into()],
-            a: 3,
-        });
+        let bytes = encode(&Newer { b: vec!["new".into()], a: 3 });
         assert_eq!(decode::<Old>(&bytes).unwrap(), Old { a: 3 });
     }
 
     #[test]
     fn foreign_bytes_are_an_error_and_never_a_panic() {
         assert!(matches!(decode::<Old>(&[]), Err(WireError::Empty)));
-        assert!(matches!(
-            decode::<Old>(&[9, 1]),
-            Err(WireError::Version { found: 9 })
-        ));
-        assert!(matches!(
-            decode::<Old>(&[VERSION, 0xc1]),
-            Err(WireError::Malformed(_))
-        ));
+        assert!(matches!(decode::<Old>(&[9, 1]), Err(WireError::Version { found: 9 })));
+        assert!(matches!(decode::<Old>(&[VERSION, 0xc1]), Err(WireError::Malformed(_))));
         // A map that claims 2^32 - 1 entries.
         let claim = [VERSION, 0xdf, 0xff, 0xff, 0xff, 0xff];
-        assert!(matches!(
-            decode::<Old>(&claim),
-            Err(WireError::Malformed(_))
-        ));
+        assert!(matches!(decode::<Old>(&claim), Err(WireError::Malformed(_))));
     }
 }

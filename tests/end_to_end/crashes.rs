@@ -54,10 +54,7 @@ fn a_run_that_is_killed_again_and_again_resumes_and_counts_every_parameter_once(
     assert_eq!(report.uid, left.uid);
     let chunks = report.chunks;
     assert_eq!((chunks.total, chunks.dead), (300, 0));
-    assert_eq!(
-        chunks.duplicates_dropped, 0,
-        "nobody computes what another holds"
-    );
+    assert_eq!(chunks.duplicates_dropped, 0, "nobody computes what another holds");
     // The one that was killed when it began to run may have held chunks, too.
     let rounds = moments.len() as u64 + 1;
     assert!(chunks.redelivered >= 1, "{chunks:?}");

@@ -6,10 +6,7 @@ use crate::sandbox;
 
 #[test]
 fn ten_million_parameters_of_reference_have_the_known_result() {
-    let report = sandbox()
-        .ttg("run --parameters 10000000 --json")
-        .expect_code(0)
-        .report();
+    let report = sandbox().ttg("run --parameters 10000000 --json").expect_code(0).report();
     report.assert_complete(10_000_000, 0);
     let known = [
         ("count", "10000000"),
@@ -29,20 +26,16 @@ fn ten_million_parameters_of_reference_have_the_known_result() {
 
 #[test]
 fn there_are_664_579_primes_below_ten_million() {
-    let report = sandbox()
-        .ttg("run --kernel primes --parameters 10000000 --json")
-        .expect_code(0)
-        .report();
+    let report =
+        sandbox().ttg("run --kernel primes --parameters 10000000 --json").expect_code(0).report();
     report.assert_complete(10_000_000, 0);
     assert_eq!(report.result("sum"), "664579.0");
 }
 
 #[test]
 fn the_longest_collatz_sequence_below_ten_million_has_685_steps() {
-    let report = sandbox()
-        .ttg("run --kernel collatz --range 1..10000000 --json")
-        .expect_code(0)
-        .report();
+    let report =
+        sandbox().ttg("run --kernel collatz --range 1..10000000 --json").expect_code(0).report();
     report.assert_complete(9_999_999, 0);
     assert_eq!(report.result("max"), "685.0");
     assert_eq!(report.result("argmax"), "8400511");
@@ -79,10 +72,7 @@ fn hostile_values_in_two_columns_have_the_nearest_double_for_every_cut_and_numbe
     for (start, end) in [(0, 20_000), (1, 12_345)] {
         let job = format!("--kernel hostile --range {start}..{end}");
         let report = same_bits_for_every_cut(&job, end - start);
-        let report = format!(
-            r#"{{"result":{},"columns":{}}}"#,
-            report.result, report.columns
-        );
+        let report = format!(r#"{{"result":{},"columns":{}}}"#, report.result, report.columns);
         let range = [start.to_string(), end.to_string()];
         let differences = python(include_str!("hostile.py"), &[&range[0], &range[1]], &report);
         assert_eq!(differences, "", "{start}..{end}");

@@ -11,9 +11,7 @@ fn only_these_die(options: &str, bad: &[u64]) {
     ));
     let report = ended.expect_code(3).report();
     report.assert_complete(2_000, bad.len() as u64);
-    let sum: u64 = (0..2_000)
-        .filter(|parameter| !bad.contains(parameter))
-        .sum();
+    let sum: u64 = (0..2_000).filter(|parameter| !bad.contains(parameter)).sum();
     assert_eq!(report.result("sum"), format!("{sum}.0"));
     let chunks = report.chunks;
     assert_eq!((chunks.completed, chunks.dead), (20, 0));

@@ -26,10 +26,7 @@ fn every_json_line_is_an_object_that_says_when_who_and_where() {
     for line in &lines {
         let text = |field: &str| line[field].as_str().unwrap_or_default();
         assert!(text("timestamp").ends_with('Z'), "{line}");
-        assert!(
-            ["DEBUG", "INFO", "WARN", "ERROR"].contains(&text("level")),
-            "{line}"
-        );
+        assert!(["DEBUG", "INFO", "WARN", "ERROR"].contains(&text("level")), "{line}");
         assert_eq!(text("worker"), worker, "{line}");
         assert_ne!(text("host"), "", "{line}");
         for field in ["pod", "node"] {

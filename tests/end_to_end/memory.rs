@@ -11,10 +11,7 @@ const RESIDENT_MAX: u64 = 64 * MIB;
 
 #[test]
 fn a_billion_parameters_fit_in_64_mib() {
-    let report = sandbox()
-        .ttg("run --parameters 1000000000 --json")
-        .expect_code(0)
-        .report();
+    let report = sandbox().ttg("run --parameters 1000000000 --json").expect_code(0).report();
     report.assert_complete(1_000_000_000, 0);
     assert_eq!(report.result("sum"), "500035500000.0");
     let peak = peak_memory_of_children();
@@ -23,10 +20,8 @@ fn a_billion_parameters_fit_in_64_mib() {
 
 #[test]
 fn a_hundred_thousand_chunks_fit_in_64_mib() {
-    let report = sandbox()
-        .ttg("run --parameters 100000 --chunk-size 1 --json")
-        .expect_code(0)
-        .report();
+    let report =
+        sandbox().ttg("run --parameters 100000 --chunk-size 1 --json").expect_code(0).report();
     report.assert_complete(100_000, 0);
     assert_eq!(report.chunks.total, 100_000);
     let peak = peak_memory_of_children();

@@ -19,10 +19,7 @@ for table in ('jobs', 'runs', 'tasks', 'outcomes'):
 ";
     let file = sandbox.path(".ttg/ttg.db");
     let stored = python(script, &[file.to_str().expect("its name is text")], "");
-    assert!(
-        stored.contains("outcomes (") && stored.contains("jobs ("),
-        "{stored}"
-    );
+    assert!(stored.contains("outcomes (") && stored.contains("jobs ("), "{stored}");
     stored
 }
 
@@ -32,42 +29,18 @@ fn another_job_of_the_same_name_is_refused_and_changes_nothing() {
     sandbox.ttg(&format!("run {JOB}")).expect_code(0);
     let before = (sandbox.ttg("results named --json").stdout, stored(&sandbox));
     let others = [
-        (
-            "--parameters 1000",
-            "--parameters 1001",
-            "parameters 0..1000, not 0..1001",
-        ),
-        (
-            "--parameters 1000",
-            "--range 1..1001",
-            "parameters 0..1000, not 1..1001",
-        ),
-        (
-            "--chunk-size 100",
-            "--chunk-size 99",
-            "chunk size 100, not 99",
-        ),
-        (
-            "--set simulate-fault-rate=0",
-            "",
-            "options simulate-fault-rate=0, not none",
-        ),
+        ("--parameters 1000", "--parameters 1001", "parameters 0..1000, not 0..1001"),
+        ("--parameters 1000", "--range 1..1001", "parameters 0..1000, not 1..1001"),
+        ("--chunk-size 100", "--chunk-size 99", "chunk size 100, not 99"),
+        ("--set simulate-fault-rate=0", "", "options simulate-fault-rate=0, not none"),
         (
             "fault-rate=0",
             "fault-rate=1",
             "options simulate-fault-rate=0, not simulate-fault-rate=1",
         ),
-        (
-            "reference --set simulate-fault-rate=0",
-            "primes",
-            "kernel reference, not primes",
-        ),
+        ("reference --set simulate-fault-rate=0", "primes", "kernel reference, not primes"),
         ("--job", "--max-attempts 5 --job", "max attempts 3, not 5"),
-        (
-            "--job",
-            "--max-deliveries 5 --job",
-            "max deliveries 20, not 5",
-        ),
+        ("--job", "--max-deliveries 5 --job", "max deliveries 20, not 5"),
         ("--job", "--retry-delay 2s --job", "retry delay 1s, not 2s"),
         ("--job", "--timeout 1m --job", "timeout 600s, not 60s"),
     ];
@@ -91,10 +64,7 @@ fn a_complete_job_is_only_reported_again() {
     // Left to TTG, the cut is the stored one.
     for line in [JOB.to_owned(), JOB.replace("--chunk-size 100", "")] {
         let again = sandbox.ttg(&format!("run {line} --json")).expect_code(0);
-        assert_eq!(
-            again.stdout, first.stdout,
-            "time and workers are those of the work"
-        );
+        assert_eq!(again.stdout, first.stdout, "time and workers are those of the work");
         assert_eq!(stored(&sandbox), before);
     }
     let results = sandbox.ttg("results named --json").expect_code(0);

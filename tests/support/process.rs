@@ -54,13 +54,9 @@ impl Running {
     /// # Panics
     /// If it cannot be started.
     pub fn start(mut command: Command, name: String) -> Self {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let (sender, lines) = mpsc::channel();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         forward(stdout.expect("it is piped"), sender.clone(), Line::Out);
@@ -153,10 +149,7 @@ impl Ended {
     /// # Panics
     /// If it did not.
     #[track_caller]
-    #[expect(
-        clippy::return_self_not_must_use,
-        reason = "often the check is all that is wanted"
-    )]
+    #[expect(clippy::return_self_not_must_use, reason = "often the check is all that is wanted")]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
@@ -187,10 +180,7 @@ fn forward(stream: impl Read + Send + 'static, lines: Sender<Line>, of: fn(Strin
     let mut stream = BufReader::new(stream);
     thread::spawn(move || {
         let mut line = Vec::new();
-        while stream
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
+        while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&line).into_owned();
             if lines.send(of(text)).is_err() {
                 return;

@@ -92,10 +92,7 @@ impl Report {
         let fields: std::collections::BTreeMap<String, Box<RawValue>> =
             serde_json::from_str(self.result.get()).expect("the result is an object");
         let value = fields.get(field);
-        value
-            .unwrap_or_else(|| panic!("no `{field}` in {}", self.result))
-            .get()
-            .to_owned()
+        value.unwrap_or_else(|| panic!("no `{field}` in {}", self.result)).get().to_owned()
     }
 
     /// Asserts that the job is complete and every parameter was counted once: in the books, in the
@@ -103,20 +100,11 @@ impl Report {
     #[track_caller]
     pub fn assert_complete(&self, total: u64, dead: u64) {
         let completed = total - dead;
-        let parameters = Parameters {
-            total,
-            completed,
-            dead,
-        };
+        let parameters = Parameters { total, completed, dead };
         assert_eq!(self.status, "complete", "{self:#?}");
         assert_eq!(self.parameters, parameters, "{self:#?}");
         assert_eq!(self.result("count"), completed.to_string(), "{self:#?}");
-        let Chunks {
-            total,
-            completed: whole,
-            dead,
-            ..
-        } = self.chunks;
+        let Chunks { total, completed: whole, dead, .. } = self.chunks;
         assert_eq!(whole + dead, total, "{self:#?}");
         let by_workers: u64 = self.workers.iter().map(|worker| worker.parameters).sum();
         assert_eq!(by_workers, completed, "{self:#?}");

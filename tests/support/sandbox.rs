@@ -35,11 +35,7 @@ impl Sandbox {
     /// `ttg` with the words of `line`, to be started.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .arg0("ttg")
-            .args(line.split_whitespace())
-            .current_dir(self.dir.path())
-            .env_clear();
+        command.arg0("ttg").args(line.split_whitespace()).current_dir(self.dir.path()).env_clear();
         command
     }
 

@@ -58,9 +58,7 @@ impl Actor for Compute {
             }
             ComputeMsg::Assign(work) => {
                 state.assigned.clear();
-                state
-                    .assigned
-                    .extend(work.iter().map(|work| work.limits.cancel.clone()));
+                state.assigned.extend(work.iter().map(|work| work.limits.cancel.clone()));
                 state.slot.assign(work);
             }
             ComputeMsg::Report(SlotReport::Evaluated(ended)) => {
@@ -68,17 +66,8 @@ impl Actor for Compute {
                     dispatcher.tell(DispatcherMsg::Evaluated(ended));
                 }
             }
-            ComputeMsg::Report(SlotReport::Panicked {
-                id,
-                failure,
-                untouched,
-            }) => {
-                return Err(Fault::Kernel {
-                    delivery: id,
-                    failure,
-                    untouched,
-                }
-                .into());
+            ComputeMsg::Report(SlotReport::Panicked { id, failure, untouched }) => {
+                return Err(Fault::Kernel { delivery: id, failure, untouched }.into());
             }
         }
         Ok(())

@@ -77,9 +77,7 @@ impl Actor for Dispatcher {
             lost_since: None,
         };
         // A dispatcher before this one may have left leases, and work in the slots.
-        state
-            .lease_keeper
-            .tell(LeaseKeeperMsg::Attach(myself.clone()));
+        state.lease_keeper.tell(LeaseKeeperMsg::Attach(myself.clone()));
         // What stays out for now is delivered again when its lease ends.
         if let Err(error) = ports.broker.give_back_strays(&[]).await {
             tracing::warn!(%error, "could not give back strays");
@@ -109,14 +107,13 @@ impl Actor for Dispatcher {
                 self.lost(&mut state.lost_since, &error);
                 on_receive_failed(decisions);
                 let pause = RECEIVE_RETRY.mul_f64(1.0 + ports.randomness.fraction());
-                state
-                    .myself
-                    .tell_after(pause, || DispatcherMsg::RetryReceive);
+                state.myself.tell_after(pause, || DispatcherMsg::RetryReceive);
                 Vec::new()
             }
             DispatcherMsg::Received(Err(error)) => {
                 return Err(Fault::Broker(Arc::new(error)).into());
             }
+            DispatcherMsg::ReceiveLost => return Err("a receive ended without an answer".into()),
             DispatcherMsg::RetryReceive => on_retry_receive(decisions),
             DispatcherMsg::SlotOpened(slot, compute) => {
                 compute.tell(ComputeMsg::Attach(state.myself.clone()));
@@ -168,10 +165,7 @@ impl Dispatcher {
                 }
                 Effect::Settle(settlements) => {
                     let reply_to = state.myself.clone();
-                    state.result_sink.tell(ResultSinkMsg::Settle {
-                        settlements,
-                        reply_to,
-                    });
+                    state.result_sink.tell(ResultSinkMsg::Settle { settlements, reply_to });
                 }
                 Effect::Hold(held) => state.lease_keeper.tell(LeaseKeeperMsg::Hold(held)),
                 Effect::Release(ids) => state.lease_keeper.tell(LeaseKeeperMsg::Release(ids)),
@@ -185,22 +179,18 @@ impl Dispatcher {
 
     /// Asks the broker beside the mailbox, so that results are handled while it waits.
     fn receive(&self, state: &State, credit: Credit) -> JoinHandle<()> {
-        let (wiring, myself) = (Arc::clone(&self.0), state.myself.clone());
+        let wiring = Arc::clone(&self.0);
+        let mut announced = Announced { to: state.myself.clone(), answered: false };
         tokio::spawn(async move {
             let ports = &wiring.ports;
             let started = ports.clock.now();
             let received = ports.broker.receive(credit, RECEIVE_WAIT).await;
-            if received
-                .as_ref()
-                .is_ok_and(|deliveries| !deliveries.is_empty())
-            {
+            if received.as_ref().is_ok_and(|deliveries| !deliveries.is_empty()) {
                 let took = ports.clock.now().since(started);
-                ports
-                    .metrics
-                    .broker_operation(BrokerOperation::Receive)
-                    .observe(took);
+                ports.metrics.broker_operation(BrokerOperation::Receive).observe(took);
             }
-            myself.tell(DispatcherMsg::Received(received));
+            announced.answered = true;
+            announced.to.tell(DispatcherMsg::Received(received));
         })
     }
 
@@ -224,11 +214,7 @@ impl Dispatcher {
         if since.is_none() {
             *since = Some(self.0.ports.clock.now());
             let broker = self.0.ports.broker.capabilities().name;
-            BrokerLost {
-                broker,
-                error: &error.to_string(),
-            }
-            .emit(&self.0.ports.metrics);
+            BrokerLost { broker, error: &error.to_string() }.emit(&self.0.ports.metrics);
         }
     }
 
@@ -237,6 +223,21 @@ impl Dispatcher {
             let outage = self.0.ports.clock.now().since(since);
             let broker = self.0.ports.broker.capabilities().name;
             BrokerRecovered { broker, outage }.emit(&self.0.ports.metrics);
+        }
+    }
+}
+
+/// Makes sure that a receive is heard of: a dispatcher that waits for one for ever would look well
+/// and do nothing.
+struct Announced {
+    to: Address<DispatcherMsg>,
+    answered: bool,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.to.tell(DispatcherMsg::ReceiveLost);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What the dispatcher can be told.
 
 use ractor::RpcReplyPort;
+use serde::Serialize;
 use ttg_runtime::kernel::Evaluated;
 use ttg_runtime::{BrokerError, Delivery, DeliveryId, Failure, SlotId};
 
-use super::state::DispatcherObservation;
 use crate::address::Address;
 use crate::compute::ComputeMsg;
 
@@ -12,6 +12,8 @@ use crate::compute::ComputeMsg;
 pub(crate) enum DispatcherMsg {
     /// From its own receive: what the broker handed over for the credit it was given.
     Received(Result<Vec<Delivery>, BrokerError>),
+    /// From its own receive: it ended without an answer, by a panic.
+    ReceiveLost,
     /// From its own timer: ask the broker again.
     RetryReceive,
     /// From the supervisor: a slot has a fresh compute actor.
@@ -39,4 +41,21 @@ pub(crate) struct SlotFailure {
     pub(crate) failure: Failure,
     /// Deliveries that it had not begun.
     pub(crate) untouched: Vec<DeliveryId>,
+}
+
+/// What the dispatcher looks like from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DispatcherObservation {
+    /// Deliveries held.
+    pub in_flight: usize,
+    /// Of these, not handed to a slot yet.
+    pub ready: usize,
+    /// Slots without work.
+    pub idle_slots: usize,
+    /// Slots open.
+    pub slots: usize,
+    /// Chunks that are held beyond one a slot.
+    pub read_ahead: usize,
+    /// It takes no more.
+    pub draining: bool,
 }

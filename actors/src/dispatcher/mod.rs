@@ -7,5 +7,5 @@ mod pace;
 mod state;
 
 pub(crate) use actor::{Dispatcher, DispatcherArguments};
+pub use messages::DispatcherObservation;
 pub(crate) use messages::{DispatcherMsg, SlotFailure};
-pub use state::DispatcherObservation;

@@ -27,9 +27,7 @@ impl Pace {
     /// Learns from one chunk. `slots` compute side by side.
     pub(super) fn learn(&mut self, took: Duration, slots: usize) {
         let took = took.as_secs_f64();
-        let mean = self
-            .chunk_seconds
-            .map_or(took, |mean| mean + (took - mean) * NEWEST);
+        let mean = self.chunk_seconds.map_or(took, |mean| mean + (took - mean) * NEWEST);
         self.chunk_seconds = Some(mean);
         let aim = chunks_in(READ_AHEAD, mean).saturating_mul(slots.max(1));
         let grown = self.read_ahead() + self.read_ahead().div_ceil(2);
@@ -43,9 +41,7 @@ impl Pace {
 
     /// Chunks to hand to one of `slots` slots when `ready` wait.
     pub(super) fn assignment(&self, ready: usize, slots: usize) -> usize {
-        let most = self
-            .chunk_seconds
-            .map_or(1, |mean| chunks_in(ASSIGNMENT, mean));
+        let most = self.chunk_seconds.map_or(1, |mean| chunks_in(ASSIGNMENT, mean));
         ready.div_ceil(slots.max(1)).min(most).max(1)
     }
 }
@@ -75,11 +71,7 @@ mod tests {
         assert_eq!(after(Duration::from_micros(1), 100, 2).read_ahead(), 1_024);
         assert_eq!(after(Duration::from_millis(1), 100, 2).read_ahead(), 100);
         assert_eq!(after(Duration::from_secs(1), 100, 64).read_ahead(), 1);
-        assert_eq!(
-            after(Duration::ZERO, 1, 2).read_ahead(),
-            2,
-            "one chunk proves little"
-        );
+        assert_eq!(after(Duration::ZERO, 1, 2).read_ahead(), 2, "one chunk proves little");
     }
 
     #[test]

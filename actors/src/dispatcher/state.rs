@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels, Limits};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
@@ -12,7 +11,7 @@ use ttg_runtime::{
     WallTime, WorkerId,
 };
 
-use super::messages::SlotFailure;
+use super::messages::{DispatcherObservation, SlotFailure};
 use super::pace::Pace;
 use crate::result_sink::Settlement;
 
@@ -52,23 +51,6 @@ struct InFlight {
     lease_lost: bool,
 }
 
-/// What the dispatcher looks like from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DispatcherObservation {
-    /// Deliveries held.
-    pub in_flight: usize,
-    /// Of these, not handed to a slot yet.
-    pub ready: usize,
-    /// Slots without work.
-    pub idle_slots: usize,
-    /// Slots open.
-    pub slots: usize,
-    /// Chunks that are held beyond one a slot.
-    pub read_ahead: usize,
-    /// It takes no more.
-    pub draining: bool,
-}
-
 /// The in-flight table and what it is decided by.
 pub(super) struct DispatcherState {
     worker: WorkerId,
@@ -104,11 +86,7 @@ impl DispatcherState {
         DispatcherObservation {
             in_flight: self.table.len(),
             ready: self.ready.len(),
-            idle_slots: self
-                .slots
-                .values()
-                .filter(|&&assigned| assigned == 0)
-                .count(),
+            idle_slots: self.slots.values().filter(|&&assigned| assigned == 0).count(),
             slots: self.slots.len(),
             read_ahead: self.pace.read_ahead(),
             draining: self.draining,
@@ -123,12 +101,8 @@ impl DispatcherState {
             }
             return effects;
         }
-        let idle: Vec<_> = self
-            .slots
-            .iter()
-            .filter(|(_, assigned)| **assigned == 0)
-            .map(|(id, _)| *id)
-            .collect();
+        let idle: Vec<_> =
+            self.slots.iter().filter(|(_, assigned)| **assigned == 0).map(|(id, _)| *id).collect();
         for slot in idle {
             let count = self.pace.assignment(self.ready.len(), self.slots.len());
             let work: Vec<_> = (0..count).map_while(|_| self.assign_next(slot)).collect();
@@ -155,16 +129,8 @@ impl DispatcherState {
         let last = verdict(chunk.counters, &chunk.spec.policy) == Verdict::LastAttempt;
         entry.stage = Stage::Assigned(slot);
         *self.slots.get_mut(&slot)? += 1;
-        let limits = Limits {
-            last_attempt: last,
-            cancel: entry.cancel.clone(),
-        };
-        Some(Assignment {
-            id,
-            chunk,
-            kernel,
-            limits,
-        })
+        let limits = Limits { last_attempt: last, cancel: entry.cancel.clone() };
+        Some(Assignment { id, chunk, kernel, limits })
     }
 
     /// Takes the entry of an ended assignment off its slot.
@@ -210,9 +176,7 @@ pub(super) fn on_received(
     wall: WallTime,
 ) -> Vec<Effect> {
     debug_assert!(
-        state
-            .requested
-            .is_some_and(|credit| deliveries.len() <= credit.get() as usize),
+        state.requested.is_some_and(|credit| deliveries.len() <= credit.get() as usize),
         "a broker never exceeds its credit"
     );
     state.requested = None;
@@ -230,21 +194,12 @@ pub(super) fn on_received(
             settlements.push(Settlement::give_back(id, receipt, FOREIGN_KERNEL_DELAY));
         } else if verdict(chunk.counters, &chunk.spec.policy) == Verdict::GiveUp {
             let outcome = given_up(state, chunk, wall);
-            settlements.push(Settlement::Commit {
-                id,
-                receipt,
-                outcome: Box::new(outcome),
-            });
+            settlements.push(Settlement::Commit { id, receipt, outcome: Box::new(outcome) });
         } else {
             stage = Stage::Ready;
             state.ready.push_back(id);
         }
-        let entry = InFlight {
-            delivery,
-            stage,
-            cancel: Cancel::default(),
-            lease_lost: false,
-        };
+        let entry = InFlight { delivery, stage, cancel: Cancel::default(), lease_lost: false };
         state.table.insert(id, entry);
     }
     let mut effects = Vec::new();
@@ -259,14 +214,8 @@ pub(super) fn on_received(
 
 fn given_up(state: &DispatcherState, chunk: &Chunk, wall: WallTime) -> Outcome {
     let silent = chunk.counters.silent_deliveries;
-    let last = chunk
-        .last_failure
-        .as_ref()
-        .map(|why| format!("; last failure: {why}"));
-    let reason = format!(
-        "{silent} deliveries ended without a word{}",
-        last.unwrap_or_default()
-    );
+    let last = chunk.last_failure.as_ref().map(|why| format!("; last failure: {why}"));
+    let reason = format!("{silent} deliveries ended without a word{}", last.unwrap_or_default());
     let dead = DeadParameters::all(chunk.range, FailureKind::Silent, &reason);
     state.outcome(chunk, Vec::new(), dead, Duration::ZERO, wall)
 }
@@ -311,11 +260,7 @@ pub(super) fn on_slot_lost(
         match failed {
             Some(failed) if failed.delivery == id => {
                 entry.stage = Stage::Settling;
-                settlements.push(Settlement::nack(
-                    id,
-                    &entry.delivery,
-                    failed.failure.clone(),
-                ));
+                settlements.push(Settlement::nack(id, &entry.delivery, failed.failure.clone()));
             }
             _ if state.draining => {
                 entry.stage = Stage::Settling;
@@ -351,19 +296,11 @@ pub(super) fn on_evaluated(
         };
         let receipt = entry.delivery.receipt;
         match evaluated {
-            Evaluated::Completed {
-                columns,
-                dead,
-                took,
-            } => {
+            Evaluated::Completed { columns, dead, took } => {
                 let chunk = entry.delivery.chunk.clone();
                 state.pace.learn(took, slots);
                 let outcome = Box::new(state.outcome(&chunk, columns, dead, took, wall));
-                settlements.push(Settlement::Commit {
-                    id,
-                    receipt,
-                    outcome,
-                });
+                settlements.push(Settlement::Commit { id, receipt, outcome });
             }
             Evaluated::Failed(failure) => {
                 settlements.push(Settlement::nack(id, &entry.delivery, failure));
@@ -427,11 +364,7 @@ pub(super) fn on_drain(state: &mut DispatcherState) -> Vec<Effect> {
         match entry.stage {
             Stage::Ready => {
                 entry.stage = Stage::Settling;
-                returned.push(Settlement::give_back(
-                    *id,
-                    entry.delivery.receipt,
-                    Duration::ZERO,
-                ));
+                returned.push(Settlement::give_back(*id, entry.delivery.receipt, Duration::ZERO));
             }
             Stage::Assigned(_) => cancels.push(entry.cancel.clone()),
             Stage::Settling => {}

@@ -15,11 +15,7 @@ fn state(slots: u32) -> DispatcherState {
     let mut state = DispatcherState::new(worker, "test".into(), Kernels::builtin(), 0);
     for slot in 0..slots {
         let effects = on_slot_opened(&mut state, SlotId(slot));
-        assert_eq!(
-            requested(&effects),
-            (slot == 0).then_some(2),
-            "one request at a time"
-        );
+        assert_eq!(requested(&effects), (slot == 0).then_some(2), "one request at a time");
     }
     state
 }
@@ -35,16 +31,8 @@ fn delivery(index: u64, kernel: &str, counters: Counters) -> Delivery {
     let job = JobUid::from([7; 16]);
     let mut chunk = Chunk::cut(job, &spec, ChunkIndex(index), &TraceContext::default()).unwrap();
     chunk.counters = counters;
-    let receipt = Receipt {
-        key: chunk.key,
-        token: [index, 0],
-    };
-    Delivery {
-        chunk,
-        receipt,
-        suspect: false,
-        waited: Duration::ZERO,
-    }
+    let receipt = Receipt { key: chunk.key, token: [index, 0] };
+    Delivery { chunk, receipt, suspect: false, waited: Duration::ZERO }
 }
 
 fn fresh(index: u64) -> Delivery {
@@ -56,10 +44,7 @@ fn completed(count: u64) -> Evaluated {
     (0..count).for_each(|parameter| accumulator.add(parameter, 1.0));
     let aggregate: Aggregate = accumulator.take();
     Evaluated::Completed {
-        columns: vec![Column {
-            name: "value".into(),
-            aggregate,
-        }],
+        columns: vec![Column { name: "value".into(), aggregate }],
         dead: DeadParameters::new(),
         took: Duration::from_secs(1),
     }
@@ -101,11 +86,7 @@ fn credit_is_what_slots_and_read_ahead_can_take_and_no_more() {
     let mut state = state(2);
     let effects = received(&mut state, vec![fresh(0), fresh(1)]);
     assert_eq!(assigned(&effects), [(0, vec![0]), (1, vec![1])]);
-    assert_eq!(
-        requested(&effects),
-        Some(1),
-        "two slots and one ahead, two are in flight"
-    );
+    assert_eq!(requested(&effects), Some(1), "two slots and one ahead, two are in flight");
     let effects = received(&mut state, vec![fresh(2)]);
     assert_eq!((assigned(&effects), requested(&effects)), (vec![], None));
     // Computed is not settled: its credit stays taken.
@@ -138,11 +119,7 @@ fn a_completed_chunk_is_committed_and_a_failed_one_nacked() {
     match &settled[..] {
         [
             Settlement::Commit { outcome, .. },
-            Settlement::Nack {
-                failures: 1,
-                failure: why,
-                ..
-            },
+            Settlement::Nack { failures: 1, failure: why, .. },
         ] => {
             assert_eq!((outcome.attempt, outcome.finished_at), (1, WallTime(5)));
             assert_eq!(*why, failure);
@@ -157,19 +134,9 @@ fn a_kernels_panic_nacks_its_chunk_and_harms_no_other() {
     received(&mut state, vec![fresh(0), fresh(1)]);
     received(&mut state, vec![fresh(2)]);
     let failure = Failure::new(FailureKind::Panic, None, "poison");
-    let failed = SlotFailure {
-        delivery: DeliveryId(0),
-        failure,
-        untouched: vec![],
-    };
+    let failed = SlotFailure { delivery: DeliveryId(0), failure, untouched: vec![] };
     let effects = on_slot_lost(&mut state, SlotId(0), Some(&failed));
-    assert!(matches!(
-        &settlements(effects)[..],
-        [Settlement::Nack {
-            id: DeliveryId(0),
-            ..
-        }]
-    ));
+    assert!(matches!(&settlements(effects)[..], [Settlement::Nack { id: DeliveryId(0), .. }]));
     let effects = on_slot_opened(&mut state, SlotId(0));
     assert_eq!(assigned(&effects), [(0, vec![2])]);
 }
@@ -188,24 +155,16 @@ fn what_a_lost_slot_had_not_begun_is_assigned_again_in_order() {
     let effects = received(&mut state, vec![fresh(1), fresh(2)]);
     assert_eq!(assigned(&effects), [(0, vec![1, 2])]);
     let effects = on_slot_lost(&mut state, SlotId(0), None);
-    let cancelled = effects
-        .iter()
-        .filter(|e| matches!(e, Effect::Cancel(c) if c[0].is_set()));
+    let cancelled = effects.iter().filter(|e| matches!(e, Effect::Cancel(c) if c[0].is_set()));
     assert_eq!(cancelled.count(), 0, "cancelling is an effect");
     assert_eq!(settlements(effects), []);
-    assert_eq!(
-        assigned(&on_slot_opened(&mut state, SlotId(0))),
-        [(0, vec![1, 2])]
-    );
+    assert_eq!(assigned(&on_slot_opened(&mut state, SlotId(0))), [(0, vec![1, 2])]);
 }
 
 #[test]
 fn a_chunk_that_was_silent_too_often_is_given_up_without_being_evaluated() {
     let mut state = state(1);
-    let counters = Counters {
-        silent_deliveries: 20,
-        ..Counters::default()
-    };
+    let counters = Counters { silent_deliveries: 20, ..Counters::default() };
     let effects = received(&mut state, vec![delivery(3, "reference", counters)]);
     assert_eq!(assigned(&effects), []);
     match &settlements(effects)[..] {
@@ -221,10 +180,7 @@ fn a_chunk_that_was_silent_too_often_is_given_up_without_being_evaluated() {
 #[test]
 fn the_last_attempt_is_told_to_the_slot() {
     let mut state = state(1);
-    let counters = Counters {
-        failures: 2,
-        ..Counters::default()
-    };
+    let counters = Counters { failures: 2, ..Counters::default() };
     let effects = received(&mut state, vec![delivery(0, "reference", counters)]);
     let last = effects
         .iter()
@@ -235,10 +191,7 @@ fn the_last_attempt_is_told_to_the_slot() {
 #[test]
 fn a_chunk_of_a_kernel_that_is_not_here_is_given_back_delayed() {
     let mut state = state(1);
-    let effects = received(
-        &mut state,
-        vec![delivery(0, "elsewhere", Counters::default())],
-    );
+    let effects = received(&mut state, vec![delivery(0, "elsewhere", Counters::default())]);
     match &settlements(effects)[..] {
         [Settlement::GiveBack { back, .. }] => assert_eq!(back.retry_in, FOREIGN_KERNEL_DELAY),
         other => panic!("{other:?}"),
@@ -250,19 +203,10 @@ fn a_lost_lease_cancels_and_settles_nothing() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0), fresh(1)]);
     let effects = on_leases_lost(&mut state, &[DeliveryId(0), DeliveryId(1)]);
-    let cancelled = effects.iter().map(|e| {
-        if let Effect::Cancel(c) = e {
-            c.len()
-        } else {
-            0
-        }
-    });
+    let cancelled = effects.iter().map(|e| if let Effect::Cancel(c) = e { c.len() } else { 0 });
     assert_eq!(cancelled.sum::<usize>(), 1, "the other one was not begun");
     let ended = vec![(DeliveryId(0), Evaluated::Cancelled)];
-    assert_eq!(
-        settlements(on_evaluated(&mut state, ended, WallTime(0))),
-        []
-    );
+    assert_eq!(settlements(on_evaluated(&mut state, ended, WallTime(0))), []);
     assert_eq!(state.observe().in_flight, 0);
 }
 
@@ -271,11 +215,8 @@ fn an_outcome_that_was_ready_when_its_lease_was_lost_is_committed() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0)]);
     on_leases_lost(&mut state, &[DeliveryId(0)]);
-    let settled = settlements(on_evaluated(
-        &mut state,
-        vec![(DeliveryId(0), completed(1))],
-        WallTime(0),
-    ));
+    let settled =
+        settlements(on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], WallTime(0)));
     assert!(matches!(&settled[..], [Settlement::Commit { .. }]));
 }
 
@@ -291,10 +232,7 @@ fn a_drain_gives_everything_back_uncharged_and_then_stops() {
     let effects = on_evaluated(&mut state, ended, WallTime(0));
     assert!(!stops(&effects), "given back is not settled");
     assert_eq!(settlements(effects), [back(DeliveryId(0))]);
-    assert!(stops(&on_settled(
-        &mut state,
-        vec![DeliveryId(0), DeliveryId(1)]
-    )));
+    assert!(stops(&on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)])));
 }
 
 #[test]

@@ -39,11 +39,7 @@ impl Actor for LeaseKeeper {
         let myself = Address::new(myself, ActorKind::LeaseKeeper, &self.0.ports.metrics);
         myself.tell_after(BEAT_EVERY, || LeaseKeeperMsg::Beat);
         myself.tell_after(lease / 3, || LeaseKeeperMsg::Renew);
-        Ok(State {
-            leases: Leases::new(lease),
-            myself,
-            dispatcher: None,
-        })
+        Ok(State { leases: Leases::new(lease), myself, dispatcher: None })
     }
 
     async fn handle(
@@ -63,9 +59,7 @@ impl Actor for LeaseKeeper {
             LeaseKeeperMsg::Release(ids) => on_release(&mut state.leases, &ids),
             LeaseKeeperMsg::Renew => {
                 self.renew(state).await;
-                state
-                    .myself
-                    .tell_after(self.0.config.lease / 3, || LeaseKeeperMsg::Renew);
+                state.myself.tell_after(self.0.config.lease / 3, || LeaseKeeperMsg::Renew);
             }
             LeaseKeeperMsg::Beat => {
                 self.beat().await;
@@ -90,10 +84,7 @@ impl LeaseKeeper {
         let call = ports.broker.renew(&receipts);
         let answers = tokio::time::timeout(self.0.config.lease / 3, call).await;
         let took = ports.clock.now().since(asked);
-        ports
-            .metrics
-            .broker_operation(BrokerOperation::Renew)
-            .observe(took);
+        ports.metrics.broker_operation(BrokerOperation::Renew).observe(took);
         match answers {
             Ok(Ok(answers)) => {
                 let lost = on_renewed(&mut state.leases, &ids, &answers, asked);

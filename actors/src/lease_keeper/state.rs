@@ -17,10 +17,7 @@ impl Leases {
     pub(super) fn new(lease: Duration) -> Self {
         // A little less than the interval of the timer, or a lease that was taken just after one
         // tick would wait for the second after it.
-        Self {
-            renew_after: lease / 4,
-            held: BTreeMap::new(),
-        }
+        Self { renew_after: lease / 4, held: BTreeMap::new() }
     }
 }
 
@@ -31,9 +28,7 @@ pub(super) fn on_attach(state: &mut Leases) {
 
 /// These are in flight since `now`.
 pub(super) fn on_hold(state: &mut Leases, held: Vec<(DeliveryId, Receipt)>, now: Timestamp) {
-    state
-        .held
-        .extend(held.into_iter().map(|(id, receipt)| (id, (receipt, now))));
+    state.held.extend(held.into_iter().map(|(id, receipt)| (id, (receipt, now))));
 }
 
 /// These are not, any more.
@@ -89,13 +84,7 @@ mod tests {
             chunk: ChunkIndex(id),
             generation: Generation(0),
         };
-        (
-            DeliveryId(id),
-            Receipt {
-                key,
-                token: [id, 0],
-            },
-        )
+        (DeliveryId(id), Receipt { key, token: [id, 0] })
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -122,10 +111,7 @@ mod tests {
         let (ids, _) = on_renew(&leases, at(5));
         on_release(&mut leases, &[DeliveryId(2)]);
         let answers = [Renewed::Lost, Renewed::Lost];
-        assert_eq!(
-            on_renewed(&mut leases, &ids, &answers, at(5)),
-            [DeliveryId(1)]
-        );
+        assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), [DeliveryId(1)]);
         assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), []);
     }
 }

@@ -59,10 +59,7 @@ impl Actor for ResultSink {
         let ports = &self.0.ports;
         let _handling = Handling::begin(ActorKind::ResultSink, &ports.metrics, &*ports.clock);
         match message {
-            ResultSinkMsg::Settle {
-                settlements,
-                reply_to,
-            } => {
+            ResultSinkMsg::Settle { settlements, reply_to } => {
                 state.reply_to = Some(reply_to);
                 if on_settle(&mut state.gathered, settlements) {
                     // Behind what is in the mailbox already, which so joins the batch.
@@ -105,9 +102,7 @@ impl ResultSink {
             return Ok(());
         }
         let broker = &self.0.ports.broker;
-        let answers = self
-            .insist(BrokerOperation::Commit, || broker.commit(outcomes))
-            .await?;
+        let answers = self.insist(BrokerOperation::Commit, || broker.commit(outcomes)).await?;
         let mut counts = WorkerCounts::default();
         for ((_, outcome), answer) in outcomes.iter().zip(answers) {
             match answer {
@@ -131,18 +126,9 @@ impl ResultSink {
         let chunk = name.in_events();
         match answer {
             Committed::First if outcome.is_dead() => {
-                let reason = outcome
-                    .dead
-                    .runs()
-                    .next()
-                    .map(|(_, why)| why.message.as_str());
+                let reason = outcome.dead.runs().next().map(|(_, why)| why.message.as_str());
                 let dead = outcome.dead.count();
-                ChunkDead {
-                    chunk,
-                    dead,
-                    error: reason.unwrap_or_default(),
-                }
-                .emit(metrics);
+                ChunkDead { chunk, dead, error: reason.unwrap_or_default() }.emit(metrics);
             }
             Committed::First => ChunkCompleted {
                 chunk,
@@ -153,11 +139,7 @@ impl ResultSink {
             .emit(metrics),
             Committed::Duplicate => DuplicateDropped { chunk }.emit(metrics),
             Committed::Dropped => {
-                ChunkDropped {
-                    chunk,
-                    reason: "its job is unknown or cancelled",
-                }
-                .emit(metrics);
+                ChunkDropped { chunk, reason: "its job is unknown or cancelled" }.emit(metrics);
             }
         }
     }
@@ -167,9 +149,7 @@ impl ResultSink {
             return Ok(());
         }
         let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
-        let answers = self
-            .insist(BrokerOperation::Nack, || broker.nack(&batch.nacks))
-            .await?;
+        let answers = self.insist(BrokerOperation::Nack, || broker.nack(&batch.nacks)).await?;
         for ((nack, (failures, max_attempts)), answer) in
             batch.nacks.iter().zip(&batch.attempts).zip(answers)
         {
@@ -200,11 +180,7 @@ impl ResultSink {
         for (back, answer) in batch.give_backs.iter().zip(answers) {
             let name = ChunkName::new(&back.receipt.key);
             let chunk = name.in_events();
-            let reason = if back.retry_in.is_zero() {
-                "unfinished"
-            } else {
-                "kernel is not here"
-            };
+            let reason = if back.retry_in.is_zero() { "unfinished" } else { "kernel is not here" };
             match answer {
                 Settled::Applied => ChunkGivenBack { chunk, reason }.emit(metrics),
                 Settled::Stale => LeaseLost { chunk }.emit(metrics),
@@ -231,29 +207,18 @@ impl ResultSink {
             let began = ports.clock.now();
             let answer = call().await;
             let now = ports.clock.now();
-            ports
-                .metrics
-                .broker_operation(operation)
-                .observe(now.since(began));
+            ports.metrics.broker_operation(operation).observe(now.since(began));
             match answer {
                 Ok(answer) => {
                     if let Some(since) = lost_since {
-                        BrokerRecovered {
-                            broker,
-                            outage: now.since(since),
-                        }
-                        .emit(&ports.metrics);
+                        BrokerRecovered { broker, outage: now.since(since) }.emit(&ports.metrics);
                     }
                     return Ok(answer);
                 }
                 Err(error) if error.is_transient() => {
                     if lost_since.is_none() {
                         lost_since = Some(began);
-                        BrokerLost {
-                            broker,
-                            error: &error.to_string(),
-                        }
-                        .emit(&ports.metrics);
+                        BrokerLost { broker, error: &error.to_string() }.emit(&ports.metrics);
                     }
                     tokio::time::sleep(pause.mul_f64(1.0 + ports.randomness.fraction())).await;
                     pause = (pause * 2).min(RETRY_MAX);

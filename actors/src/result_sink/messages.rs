@@ -12,10 +12,7 @@ use crate::dispatcher::DispatcherMsg;
 /// The result sink's public face.
 pub(crate) enum ResultSinkMsg {
     /// From the dispatcher: settle these and tell `reply_to` when they are.
-    Settle {
-        settlements: Vec<Settlement>,
-        reply_to: Address<DispatcherMsg>,
-    },
+    Settle { settlements: Vec<Settlement>, reply_to: Address<DispatcherMsg> },
     /// From itself: settle what has gathered.
     Flush,
 }
@@ -24,11 +21,7 @@ pub(crate) enum ResultSinkMsg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settlement {
     /// Store its outcome.
-    Commit {
-        id: DeliveryId,
-        receipt: Receipt,
-        outcome: Box<Outcome>,
-    },
+    Commit { id: DeliveryId, receipt: Receipt, outcome: Box<Outcome> },
     /// It failed: again later.
     Nack {
         id: DeliveryId,
@@ -61,9 +54,6 @@ impl Settlement {
     }
 
     pub(crate) fn give_back(id: DeliveryId, receipt: Receipt, retry_in: Duration) -> Self {
-        Self::GiveBack {
-            id,
-            back: GiveBack { receipt, retry_in },
-        }
+        Self::GiveBack { id, back: GiveBack { receipt, retry_in } }
     }
 }

@@ -43,22 +43,10 @@ pub(super) fn on_flush(state: &mut Gathered, mut jitter: impl FnMut() -> f64) ->
     for settlement in state.waiting.drain(..state.waiting.len().min(BATCH_MAX)) {
         batch.ids.push(settlement.id());
         match settlement {
-            Settlement::Commit {
-                receipt, outcome, ..
-            } => batch.commits.push((receipt, *outcome)),
-            Settlement::Nack {
-                receipt,
-                failure,
-                failures,
-                spec,
-                ..
-            } => {
+            Settlement::Commit { receipt, outcome, .. } => batch.commits.push((receipt, *outcome)),
+            Settlement::Nack { receipt, failure, failures, spec, .. } => {
                 let retry_in = ttg_runtime::retry::backoff(&spec.policy, failures, jitter());
-                batch.nacks.push(Nack {
-                    receipt,
-                    retry_in,
-                    failure,
-                });
+                batch.nacks.push(Nack { receipt, retry_in, failure });
                 batch.attempts.push((failures, spec.policy.max_attempts));
             }
             Settlement::GiveBack { back, .. } => batch.give_backs.push(back),
@@ -81,14 +69,7 @@ mod tests {
             chunk: ChunkIndex(id),
             generation: Generation(0),
         };
-        Settlement::give_back(
-            DeliveryId(id),
-            Receipt {
-                key,
-                token: [id, 0],
-            },
-            Duration::ZERO,
-        )
+        Settlement::give_back(DeliveryId(id), Receipt { key, token: [id, 0] }, Duration::ZERO)
     }
 
     #[test]
@@ -106,10 +87,7 @@ mod tests {
     fn a_batch_is_bounded_and_the_rest_follows() {
         let mut state = Gathered::default();
         on_settle(&mut state, (0..1_500).map(give_back).collect());
-        assert_eq!(
-            on_flush(&mut state, || 0.0).unwrap().give_backs.len(),
-            BATCH_MAX
-        );
+        assert_eq!(on_flush(&mut state, || 0.0).unwrap().give_backs.len(), BATCH_MAX);
         assert_eq!(on_flush(&mut state, || 0.0).unwrap().give_backs.len(), 500);
         assert_eq!(on_flush(&mut state, || 0.0), None);
     }

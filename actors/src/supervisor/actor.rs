@@ -1,4 +1,4 @@
-//! The supervisor's wiring.
+//! The supervisor's wiring. It has no `state.rs`: what it decides is in `decision.rs`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -156,22 +156,11 @@ impl WorkerSupervisor {
             }
             ChildKind::Dispatcher | ChildKind::Compute => {
                 let children = &state.children;
-                let downstream = children
-                    .result_sink
-                    .clone()
-                    .zip(children.lease_keeper.clone());
+                let downstream = children.result_sink.clone().zip(children.lease_keeper.clone());
                 let (result_sink, lease_keeper) =
                     downstream.ok_or("what the dispatcher depends on does not run")?;
-                let slots = children
-                    .compute
-                    .iter()
-                    .map(|(slot, at)| (*slot, at.clone()))
-                    .collect();
-                let arguments = DispatcherArguments {
-                    result_sink,
-                    lease_keeper,
-                    slots,
-                };
+                let slots = children.compute.iter().map(|(slot, at)| (*slot, at.clone())).collect();
+                let arguments = DispatcherArguments { result_sink, lease_keeper, slots };
                 let (actor, _) =
                     Actor::spawn_linked(None, Dispatcher(wiring), arguments, me).await?;
                 let address = Address::new(actor, kind.actor_kind(), metrics);
@@ -210,9 +199,7 @@ impl WorkerSupervisor {
             Self::stop_next(state);
             return;
         }
-        let text = error
-            .as_ref()
-            .map_or_else(|| "it stopped".to_owned(), ToString::to_string);
+        let text = error.as_ref().map_or_else(|| "it stopped".to_owned(), ToString::to_string);
         let now = self.wiring.ports.clock.now();
         let restarted = match decide(&state.spec, &mut state.history, child.kind, ending, now) {
             Decision::RestartSlot => match child.slot {
@@ -223,29 +210,16 @@ impl WorkerSupervisor {
                 self.restart_with(state, child.kind, &dependants).await
             }
             Decision::GiveUp => {
-                let seen = error
-                    .as_ref()
-                    .and_then(|error| error.downcast_ref::<Fault>());
+                let seen = error.as_ref().and_then(|error| error.downcast_ref::<Fault>());
                 self.give_up(state, Self::verdict(state, child, seen, text));
                 return;
             }
         };
         let actor = child.kind.actor_kind();
-        ActorRestarted {
-            actor,
-            reason,
-            error: &text,
-        }
-        .emit(&self.wiring.ports.metrics);
+        ActorRestarted { actor, reason, error: &text }.emit(&self.wiring.ports.metrics);
         if let Err(error) = restarted {
             let actor = child.kind.name();
-            self.give_up(
-                state,
-                WorkerError::Start {
-                    actor,
-                    reason: error.to_string(),
-                },
-            );
+            self.give_up(state, WorkerError::Start { actor, reason: error.to_string() });
         }
     }
 
@@ -286,11 +260,7 @@ impl WorkerSupervisor {
         *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         state.stopping = true;
         for child in &state.spec.children {
-            state
-                .children
-                .cells(child.kind)
-                .iter()
-                .for_each(ActorCell::kill);
+            state.children.cells(child.kind).iter().for_each(ActorCell::kill);
             state.children.forget(child.kind);
         }
         state.myself.cell().stop(None);
@@ -327,9 +297,7 @@ impl WorkerSupervisor {
                 }
             };
             let id: ActorId = cell.get_id();
-            state
-                .myself
-                .tell_after(wait, move || SupervisorMsg::ShutdownOverdue(id));
+            state.myself.tell_after(wait, move || SupervisorMsg::ShutdownOverdue(id));
         }
     }
 }
@@ -340,11 +308,7 @@ fn read_ending(
 ) -> (Ending, RestartReason, Option<SlotFailure>) {
     match error.map(|error| error.downcast_ref::<Fault>()) {
         None => (Ending::Stopped, RestartReason::Error, None),
-        Some(Some(Fault::Kernel {
-            delivery,
-            failure,
-            untouched,
-        })) => {
+        Some(Some(Fault::Kernel { delivery, failure, untouched })) => {
             let failure = SlotFailure {
                 delivery: *delivery,
                 failure: failure.clone(),

@@ -52,28 +52,16 @@ impl Children {
 
     /// Takes out the child that has ended; `None` for one that was replaced already.
     pub(super) fn take(&mut self, ended: ActorId) -> Option<Child> {
-        let singles = [
-            ChildKind::ResultSink,
-            ChildKind::LeaseKeeper,
-            ChildKind::Dispatcher,
-        ];
+        let singles = [ChildKind::ResultSink, ChildKind::LeaseKeeper, ChildKind::Dispatcher];
         let is_ended = |cell: &ActorCell| cell.get_id() == ended;
-        if let Some(kind) = singles
-            .into_iter()
-            .find(|kind| self.cells(*kind).iter().any(is_ended))
+        if let Some(kind) = singles.into_iter().find(|kind| self.cells(*kind).iter().any(is_ended))
         {
             self.forget(kind);
             return Some(Child { kind, slot: None });
         }
-        let slot = self
-            .compute
-            .iter()
-            .find(|(_, at)| is_ended(&at.cell()))
-            .map(|(slot, _)| *slot)?;
+        let slot =
+            self.compute.iter().find(|(_, at)| is_ended(&at.cell())).map(|(slot, _)| *slot)?;
         self.compute.remove(&slot);
-        Some(Child {
-            kind: ChildKind::Compute,
-            slot: Some(slot),
-        })
+        Some(Child { kind: ChildKind::Compute, slot: Some(slot) })
     }
 }

@@ -73,24 +73,15 @@ mod tests {
     fn a_child_is_restarted_with_those_that_depend_on_it() {
         use ChildKind::{Compute, Dispatcher, LeaseKeeper, ResultSink};
         let table = [
-            (
-                ResultSink,
-                Decision::RestartWith(vec![Dispatcher, Compute, LeaseKeeper]),
-            ),
-            (
-                LeaseKeeper,
-                Decision::RestartWith(vec![Dispatcher, Compute]),
-            ),
+            (ResultSink, Decision::RestartWith(vec![Dispatcher, Compute, LeaseKeeper])),
+            (LeaseKeeper, Decision::RestartWith(vec![Dispatcher, Compute])),
             (Compute, Decision::RestartSlot),
             (Dispatcher, Decision::RestartWith(vec![])),
         ];
         for (child, expected) in table {
             for ending in [Ending::Failed, Ending::Stopped] {
                 let history = &mut History::default();
-                assert_eq!(
-                    decide(&worker_tree(), history, child, ending, at(0)),
-                    expected
-                );
+                assert_eq!(decide(&worker_tree(), history, child, ending, at(0)), expected);
             }
         }
     }
@@ -100,23 +91,13 @@ mod tests {
         let spec = worker_tree();
         let mut history = History::default();
         let mut fail = |seconds| {
-            decide(
-                &spec,
-                &mut history,
-                ChildKind::Dispatcher,
-                Ending::Failed,
-                at(seconds),
-            )
+            decide(&spec, &mut history, ChildKind::Dispatcher, Ending::Failed, at(seconds))
         };
         for seconds in 0..5 {
             assert_eq!(fail(seconds), Decision::RestartWith(vec![]));
         }
         assert_eq!(fail(5), Decision::GiveUp);
-        assert_eq!(
-            fail(30),
-            Decision::RestartWith(vec![]),
-            "the first one is forgotten by now"
-        );
+        assert_eq!(fail(30), Decision::RestartWith(vec![]), "the first one is forgotten by now");
         assert_eq!(fail(30), Decision::GiveUp);
     }
 
@@ -124,13 +105,8 @@ mod tests {
     fn a_kernels_panics_are_never_counted() {
         let mut history = History::default();
         for _ in 0..1_000 {
-            let decision = decide(
-                &worker_tree(),
-                &mut history,
-                ChildKind::Compute,
-                Ending::Kernel,
-                at(0),
-            );
+            let decision =
+                decide(&worker_tree(), &mut history, ChildKind::Compute, Ending::Kernel, at(0));
             assert_eq!(decision, Decision::RestartSlot);
         }
         assert!(history.0.is_empty());

@@ -63,11 +63,7 @@ pub(crate) struct SupervisorSpec {
 
 impl SupervisorSpec {
     pub(crate) fn rest_for_one() -> Self {
-        Self {
-            restarts_max: 0,
-            within: Duration::ZERO,
-            children: Vec::new(),
-        }
+        Self { restarts_max: 0, within: Duration::ZERO, children: Vec::new() }
     }
 
     /// At most `restarts_max` restarts in any period of `within`; then it gives up.
@@ -83,12 +79,7 @@ impl SupervisorSpec {
 
     /// The children started after `kind`, last one first: the order in which they are stopped.
     pub(crate) fn dependants_of(&self, kind: ChildKind) -> Vec<ChildKind> {
-        self.children
-            .iter()
-            .rev()
-            .map(|child| child.kind)
-            .take_while(|&k| k != kind)
-            .collect()
+        self.children.iter().rev().map(|child| child.kind).take_while(|&k| k != kind).collect()
     }
 
     pub(crate) fn shutdown_of(&self, kind: ChildKind) -> Shutdown {

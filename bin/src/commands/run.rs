@@ -17,13 +17,14 @@ use ttg_runtime::{
 };
 
 use crate::broker::BrokerUrl;
+use crate::chunking::Sample;
 use crate::cli::RunArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, JobReport, ProgressView};
 use crate::settings::{self, ChunkSize, JobSettings};
 use crate::signals::Signals;
-use crate::{build, chunking, logging, publisher};
+use crate::{build, logging, publisher};
 
 /// How often the job's progress is asked for at most.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -39,24 +40,16 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     logging::start(&arguments.common, Some(&worker), &bar)?;
     let metrics = Metrics::new(build::VERSION, build::COMMIT);
     let (version, commit) = (build::VERSION, build::COMMIT);
-    Starting {
-        command: "run",
-        version,
-        commit,
-    }
-    .emit(&metrics);
+    Starting { command: "run", version, commit }.emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
+    let submission = Submission::begin(settings, &kernels)?;
     let broker = url.connect(worker.clone(), worker_settings.lease).await?;
     let slots = worker_settings.concurrency;
-    let job = submit(&*broker, settings, &kernels, slots.get()).await?;
+    let job = submission.register(&*broker, slots.get()).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
-    Initialized {
-        broker: &url.to_string(),
-        kernels: &names.join(","),
-        slots: slots.get().into(),
-    }
-    .emit(&metrics);
+    Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
+        .emit(&metrics);
     let config = WorkerConfig {
         worker,
         build: build::id(),
@@ -72,85 +65,73 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
         kernels,
         metrics: metrics.clone(),
     };
-    let worker = Worker::start(config, ports)
-        .await
-        .map_err(CommandError::Worker)?;
+    let worker = Worker::start(config, ports).await.map_err(CommandError::Worker)?;
     let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
-    Running {
-        job: Some(job.name.as_str()),
-    }
-    .emit(&metrics);
+    Running { job: Some(job.name.as_str()) }.emit(&metrics);
 
-    let run = RunningJob {
-        broker,
-        job,
-        worker,
-        publisher: Some(publisher),
-        metrics,
-    };
-    run.until_the_end(&mut signals, bar, arguments.common.json)
-        .await
+    let run = RunningJob { broker, job, worker, publisher: Some(publisher), metrics };
+    run.until_the_end(&mut signals, bar, arguments.common.json).await
 }
 
-/// Registers the job, or finds the one that this submission resumes.
-async fn submit(
-    broker: &dyn Broker,
-    settings: JobSettings,
-    kernels: &Kernels,
-    slots: u32,
-) -> Result<JobRecord, CommandError> {
-    let kernel = kernels.get(&settings.kernel).ok_or_else(|| {
-        let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
-        CommandError::UnknownKernel {
-            name: settings.kernel.clone(),
-            known: known.join(", "),
-        }
-    })?;
-    kernel
-        .open(&settings.options)
-        .map(drop)
-        .map_err(|cause| CommandError::KernelOptions {
+/// A job as it was asked for, its kernel being sampled if it is to choose the chunk size.
+struct Submission {
+    name: Option<JobName>,
+    spec: JobSpec,
+    sample: Option<Sample>,
+}
+
+impl Submission {
+    fn begin(settings: JobSettings, kernels: &Kernels) -> Result<Self, CommandError> {
+        let kernel = kernels.get(&settings.kernel).ok_or_else(|| {
+            let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
+            CommandError::UnknownKernel { name: settings.kernel.clone(), known: known.join(", ") }
+        })?;
+        kernel.open(&settings.options).map(drop).map_err(|cause| CommandError::KernelOptions {
             kernel: settings.kernel.clone(),
             cause,
         })?;
-    let (auto, size) = match settings.chunk_size {
-        ChunkSize::Auto => (true, NonZeroU64::MIN),
-        ChunkSize::Fixed(size) => (false, size),
-    };
-    let mut spec = JobSpec {
-        parameters: settings.parameters,
-        kernel: settings.kernel,
-        options: settings.options,
-        chunk_size: size,
-        policy: settings.policy,
-    };
-    let resumed = match &settings.name {
-        Some(name) => find(broker, name).await?,
-        None => None,
-    };
-    if let Some(job) = resumed {
-        return check_resumed(broker, job, &spec, auto).await;
+        let fixed = match settings.chunk_size {
+            ChunkSize::Auto => None,
+            ChunkSize::Fixed(size) => Some(size),
+        };
+        let spec = JobSpec {
+            parameters: settings.parameters,
+            kernel: settings.kernel,
+            options: settings.options,
+            chunk_size: fixed.unwrap_or(NonZeroU64::MIN),
+            policy: settings.policy,
+        };
+        let sample = fixed.is_none().then(|| Sample::begin(&spec, kernel));
+        Ok(Self { name: settings.name, spec, sample })
     }
-    if auto {
-        spec.chunk_size = chunking::auto(&spec, kernel, slots);
-    }
-    let uid = JobUid::fresh(&SystemRandomness);
-    let name = match settings.name {
-        Some(name) => name,
-        None => fresh_name(&spec)?,
-    };
-    let job = JobRecord {
-        name,
-        uid,
-        spec,
-        submitted_at: SystemClock.wall(),
-        build: build::id(),
-    };
-    let registered = broker.register(&job).await;
-    match registered.map_err(CommandError::broker("the job could not be registered"))? {
-        Registered::New => Ok(job),
-        // Another submitter was faster.
-        Registered::Existing(other) => check_resumed(broker, *other, &job.spec, auto).await,
+
+    /// Registers the job, or finds the one that this submission resumes.
+    async fn register(self, broker: &dyn Broker, slots: u32) -> Result<JobRecord, CommandError> {
+        let Self { name, mut spec, sample } = self;
+        let auto = sample.is_some();
+        let name = match name {
+            Some(name) => {
+                let found = broker.job(&name).await;
+                let doing = CommandError::broker("the job could not be looked up");
+                if let Some(job) = found.map_err(doing)? {
+                    return check_resumed(broker, job, &spec, auto).await;
+                }
+                name
+            }
+            None => fresh_name(&spec)?,
+        };
+        if let Some(sample) = sample {
+            spec.chunk_size = sample.chunk_size(slots);
+        }
+        let uid = JobUid::fresh(&SystemRandomness);
+        let submitted_at = SystemClock.wall();
+        let job = JobRecord { name, uid, spec, submitted_at, build: build::id() };
+        let registered = broker.register(&job).await;
+        match registered.map_err(CommandError::broker("the job could not be registered"))? {
+            Registered::New => Ok(job),
+            // Another submitter was faster.
+            Registered::Existing(other) => check_resumed(broker, *other, &job.spec, auto).await,
+        }
     }
 }
 
@@ -159,21 +140,13 @@ fn fresh_name(spec: &JobSpec) -> Result<JobName, CommandError> {
     Ok(format!("{kernel}-{:08x}", SystemRandomness.next_u64() >> 32).parse()?)
 }
 
-async fn find(broker: &dyn Broker, name: &JobName) -> Result<Option<JobRecord>, CommandError> {
-    broker
-        .job(name)
-        .await
-        .map_err(CommandError::broker("the job could not be looked up"))
-}
-
 async fn check_resumed(
     broker: &dyn Broker,
     job: JobRecord,
     requested: &JobSpec,
     auto: bool,
 ) -> Result<JobRecord, CommandError> {
-    job.check_resumed_by(requested, auto)
-        .map_err(CommandError::OtherSpec)?;
+    job.check_resumed_by(requested, auto).map_err(CommandError::OtherSpec)?;
     if report::progress(broker, &job).await?.state == JobState::Cancelled {
         return Err(CommandError::Cancelled(job.name));
     }
@@ -215,9 +188,7 @@ impl RunningJob {
         }
         if let End::Signal(exit) = end {
             let name = &self.job.name;
-            report::note(&format!(
-                "interrupted; `--job {name}` with the same options resumes it"
-            ));
+            report::note(&format!("interrupted; `--job {name}` with the same options resumes it"));
             return Ok(exit);
         }
         let flushed = self.broker.flush().await;
@@ -235,14 +206,19 @@ impl RunningJob {
         view: &mut ProgressView,
     ) -> Result<End, CommandError> {
         let stats = Arc::clone(self.worker.stats());
+        // What this process has to settle if it is alone; known after the first look.
+        let mut alone: Option<u64> = None;
         loop {
             let look = async {
-                tokio::time::sleep(LOOK_EVERY).await;
-                tokio::time::timeout(LOOK_AT_LEAST_EVERY, stats.committed()).await
+                if tokio::time::timeout(LOOK_AT_LEAST_EVERY, stats.committed()).await.is_ok()
+                    && alone.is_some_and(|alone| stats.read().settled() < alone)
+                {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
             };
             let publisher = self.publisher.as_mut();
             tokio::select! {
-                _ = look => {}
+                () = look => {}
                 exit = signals.next() => return Ok(End::Signal(exit)),
                 ended = self.worker.ended() => {
                     return ended.map(|()| End::Settled).map_err(CommandError::Worker);
@@ -255,6 +231,8 @@ impl RunningJob {
             match self.broker.progress(self.job.uid).await {
                 Ok(Some(progress)) => {
                     view.show(&progress, SystemClock.now(), &self.metrics);
+                    let left = progress.parameters.unsettled();
+                    alone.get_or_insert_with(|| stats.read().settled() + left);
                     if progress.state != JobState::Running {
                         return Ok(End::Settled);
                     }
@@ -263,9 +241,9 @@ impl RunningJob {
                 // The actors tell of it, and wait.
                 Err(error) if error.is_transient() => {}
                 Err(error) => {
-                    return Err(
-                        CommandError::broker("the job's progress could not be read")(error),
-                    );
+                    return Err(CommandError::broker("the job's progress could not be read")(
+                        error,
+                    ));
                 }
             }
         }

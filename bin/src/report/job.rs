@@ -117,15 +117,9 @@ struct Merged {
 impl Merged {
     fn add(&mut self, outcome: &Outcome) {
         for column in &outcome.columns {
-            match self
-                .columns
-                .iter_mut()
-                .find(|(name, _)| *name == column.name)
-            {
+            match self.columns.iter_mut().find(|(name, _)| *name == column.name) {
                 Some((_, aggregate)) => aggregate.merge(&column.aggregate),
-                None => self
-                    .columns
-                    .push((column.name.clone(), column.aggregate.clone())),
+                None => self.columns.push((column.name.clone(), column.aggregate.clone())),
             }
         }
         let (chunks, parameters) = match self.workers.get_mut(outcome.worker.as_str()) {
@@ -158,11 +152,8 @@ impl JobReport {
     ) -> Result<Self, CommandError> {
         let progress = progress(broker, job).await?;
         let merged = Merged::of(broker, job).await?;
-        let columns: Vec<(String, Statistics)> = merged
-            .columns
-            .iter()
-            .map(|(name, a)| (name.clone(), a.into()))
-            .collect();
+        let columns: Vec<(String, Statistics)> =
+            merged.columns.iter().map(|(name, a)| (name.clone(), a.into())).collect();
         let empty = Statistics::from(&Aggregate::default());
         let status = Status::from(progress.state);
         let end = match (status, progress.last_commit) {
@@ -198,11 +189,7 @@ impl JobReport {
             workers: merged
                 .workers
                 .into_iter()
-                .map(|(id, (chunks, parameters))| WorkerShare {
-                    id,
-                    chunks,
-                    parameters,
-                })
+                .map(|(id, (chunks, parameters))| WorkerShare { id, chunks, parameters })
                 .collect(),
         })
     }

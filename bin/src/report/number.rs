@@ -33,11 +33,7 @@ pub(super) fn decimal(value: f64) -> String {
     reason = "a rate is positive, and a cast of a large one saturates"
 )]
 pub(super) fn rate(per_second: f64) -> String {
-    if per_second >= 10.0 {
-        grouped(per_second as u64)
-    } else {
-        format!("{per_second:.2}")
-    }
+    if per_second >= 10.0 { grouped(per_second as u64) } else { format!("{per_second:.2}") }
 }
 
 /// A span of time in two units.
@@ -64,10 +60,7 @@ mod tests {
         let decimals = [0.0, -0.41, 5_000_355_000.0, 1e16, -1.5e308, 5e-324].map(decimal);
         let expected = ["0", "-0.41", "5000355000", "1e16", "-1.5e308", "5e-324"];
         assert_eq!(decimals, expected);
-        assert_eq!(
-            (rate(0.5), rate(12_345.6)),
-            ("0.50".into(), "12 345".into())
-        );
+        assert_eq!((rate(0.5), rate(12_345.6)), ("0.50".into(), "12 345".into()));
         assert_eq!(span(Duration::from_millis(1_234)), "1.23 s");
         assert_eq!(span(Duration::from_secs(83)), "1 min 23 s");
         assert_eq!(span(Duration::from_hours(49)), "2 d 1 h");

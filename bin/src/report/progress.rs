@@ -27,29 +27,17 @@ pub(crate) struct ProgressView {
 
 /// A bar for standard error; hidden if that is no terminal or `quiet`.
 pub(crate) fn bar(quiet: bool) -> ProgressBar {
-    let target = if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr_with_hz(10)
-    };
+    let target =
+        if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
     let bar = ProgressBar::with_draw_target(None, target);
     let style = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}");
-    bar.set_style(
-        style
-            .expect("the template is valid")
-            .progress_chars("█▉▊▋▌▍▎▏ "),
-    );
+    bar.set_style(style.expect("the template is valid").progress_chars("█▉▊▋▌▍▎▏ "));
     bar
 }
 
 impl ProgressView {
     pub(crate) fn new(bar: ProgressBar, job: JobName) -> Self {
-        Self {
-            bar,
-            job,
-            seen: VecDeque::new(),
-            told: None,
-        }
+        Self { bar, job, seen: VecDeque::new(), told: None }
     }
 
     /// Shows how far the job is.
@@ -58,10 +46,7 @@ impl ProgressView {
         let settled = parameters.completed + parameters.dead;
         self.seen.push_back((now, settled));
         while self.seen.len() > 2
-            && self
-                .seen
-                .get(1)
-                .is_some_and(|(at, _)| now.since(*at) > RATE_WINDOW)
+            && self.seen.get(1).is_some_and(|(at, _)| now.since(*at) > RATE_WINDOW)
         {
             self.seen.pop_front();
         }
@@ -76,19 +61,13 @@ impl ProgressView {
         metrics.set_job_parameters(self.job.as_str(), counts);
         self.bar.set_length(parameters.total);
         self.bar.set_position(settled);
-        self.bar
-            .set_message(message(settled, parameters.dead, per_second, eta));
+        self.bar.set_message(message(settled, parameters.dead, per_second, eta));
         let told = *self.told.get_or_insert(now);
         if now.since(told) >= LINE_EVERY {
             self.told = Some(now);
             let job = self.job.as_str();
-            Progress {
-                job,
-                parameters: counts,
-                parameters_per_second: per_second,
-                eta,
-            }
-            .emit(metrics);
+            Progress { job, parameters: counts, parameters_per_second: per_second, eta }
+                .emit(metrics);
         }
     }
 

@@ -11,18 +11,8 @@ pub(super) fn summary(report: &JobReport) -> String {
     let mut line = |label: &str, value: String| {
         writeln!(text, "{label:<11} {value}").expect("a String takes every write");
     };
-    let JobReport {
-        parameters, chunks, ..
-    } = report;
-    line(
-        "job",
-        format!(
-            "{} ({}, {})",
-            report.job,
-            report.kernel,
-            report.status.as_str()
-        ),
-    );
+    let JobReport { parameters, chunks, .. } = report;
+    line("job", format!("{} ({}, {})", report.job, report.kernel, report.status.as_str()));
     line(
         "parameters",
         format!(
@@ -49,18 +39,11 @@ pub(super) fn summary(report: &JobReport) -> String {
         }
     }
     let speed = rate(report.parameters_per_second);
-    line(
-        "time",
-        format!("{}, {speed} parameters/s", span(report.elapsed())),
-    );
+    line("time", format!("{}, {speed} parameters/s", span(report.elapsed())));
     let all: u64 = report.workers.iter().map(|worker| worker.parameters).sum();
     for (i, worker) in report.workers.iter().enumerate() {
         let share = 100.0 * worker.parameters as f64 / all.max(1) as f64;
-        let value = format!(
-            "{} {share:5.1} %, {} chunks",
-            worker.id,
-            grouped(worker.chunks)
-        );
+        let value = format!("{} {share:5.1} %, {} chunks", worker.id, grouped(worker.chunks));
         line(if i == 0 { "workers" } else { "" }, value);
     }
     text
@@ -69,16 +52,7 @@ pub(super) fn summary(report: &JobReport) -> String {
 fn rows(statistics: &Statistics) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), decimal);
     let place = |at: Option<u64>| at.map_or("-".to_owned(), grouped);
-    let Statistics {
-        count,
-        sum,
-        mean,
-        min,
-        argmin,
-        max,
-        argmax,
-        stddev,
-    } = *statistics;
+    let Statistics { count, sum, mean, min, argmin, max, argmax, stddev } = *statistics;
     vec![
         format!("sum {}, count {}", decimal(sum), grouped(count)),
         format!("mean {}, deviation {}", number(mean), number(stddev)),

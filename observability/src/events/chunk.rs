@@ -33,33 +33,17 @@ pub struct ChunkCompleted<'a> {
 
 impl Event for ChunkCompleted<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self {
-            chunk:
-                ChunkRef {
-                    job,
-                    index: chunk,
-                    generation,
-                },
-            completed,
-            dead,
-            ..
-        } = self;
+        let Self { chunk: ChunkRef { job, index: chunk, generation }, completed, dead, .. } = self;
         metrics.chunks(ChunkOutcome::Completed).add(1);
         metrics.parameters().add(completed.saturating_add(dead));
         metrics.chunk_duration().observe(self.duration);
         let seconds = self.duration.as_secs_f64();
         let event = "chunk_completed";
         if dead == 0 {
-            debug!(
-                event,
-                job, chunk, generation, completed, seconds, "chunk completed"
-            );
+            debug!(event, job, chunk, generation, completed, seconds, "chunk completed");
         } else {
             let message = "chunk completed without its dead parameters";
-            error!(
-                event,
-                job, chunk, generation, completed, dead, seconds, message
-            );
+            error!(event, job, chunk, generation, completed, dead, seconds, message);
         }
     }
 }
@@ -81,16 +65,7 @@ pub struct ChunkFailed<'a> {
 
 impl Event for ChunkFailed<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self {
-            chunk:
-                ChunkRef {
-                    job,
-                    index: chunk,
-                    generation,
-                },
-            failures,
-            ..
-        } = self;
+        let Self { chunk: ChunkRef { job, index: chunk, generation }, failures, .. } = self;
         metrics.chunks(ChunkOutcome::Failed).add(1);
         warn!(
             event = "chunk_failed",
@@ -119,22 +94,10 @@ pub struct ChunkDead<'a> {
 
 impl Event for ChunkDead<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self {
-            chunk:
-                ChunkRef {
-                    job,
-                    index: chunk,
-                    generation,
-                },
-            dead,
-            error,
-        } = self;
+        let Self { chunk: ChunkRef { job, index: chunk, generation }, dead, error } = self;
         metrics.chunks(ChunkOutcome::Dead).add(1);
         metrics.parameters().add(dead);
-        error!(
-            event = "chunk_dead",
-            job, chunk, generation, dead, error, "chunk is dead"
-        );
+        error!(event = "chunk_dead", job, chunk, generation, dead, error, "chunk is dead");
     }
 }
 
@@ -149,20 +112,9 @@ pub struct ChunkGivenBack<'a> {
 
 impl Event for ChunkGivenBack<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self {
-            chunk:
-                ChunkRef {
-                    job,
-                    index: chunk,
-                    generation,
-                },
-            reason,
-        } = self;
+        let Self { chunk: ChunkRef { job, index: chunk, generation }, reason } = self;
         metrics.chunks(ChunkOutcome::GivenBack).add(1);
-        debug!(
-            event = "chunk_given_back",
-            job, chunk, generation, reason, "chunk given back"
-        );
+        debug!(event = "chunk_given_back", job, chunk, generation, reason, "chunk given back");
     }
 }
 
@@ -177,20 +129,9 @@ pub struct ChunkDropped<'a> {
 
 impl Event for ChunkDropped<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self {
-            chunk:
-                ChunkRef {
-                    job,
-                    index: chunk,
-                    generation,
-                },
-            reason,
-        } = self;
+        let Self { chunk: ChunkRef { job, index: chunk, generation }, reason } = self;
         metrics.chunks(ChunkOutcome::Dropped).add(1);
-        debug!(
-            event = "chunk_dropped",
-            job, chunk, generation, reason, "chunk dropped"
-        );
+        debug!(event = "chunk_dropped", job, chunk, generation, reason, "chunk dropped");
     }
 }
 
@@ -203,17 +144,10 @@ pub struct DuplicateDropped<'a> {
 
 impl Event for DuplicateDropped<'_> {
     fn emit(self, metrics: &Metrics) {
-        let ChunkRef {
-            job,
-            index: chunk,
-            generation,
-        } = self.chunk;
+        let ChunkRef { job, index: chunk, generation } = self.chunk;
         metrics.chunks(ChunkOutcome::Dropped).add(1);
         metrics.duplicates_dropped().add(1);
-        debug!(
-            event = "duplicate_dropped",
-            job, chunk, generation, "chunk was settled already"
-        );
+        debug!(event = "duplicate_dropped", job, chunk, generation, "chunk was settled already");
     }
 }
 
@@ -226,16 +160,9 @@ pub struct LeaseLost<'a> {
 
 impl Event for LeaseLost<'_> {
     fn emit(self, metrics: &Metrics) {
-        let ChunkRef {
-            job,
-            index: chunk,
-            generation,
-        } = self.chunk;
+        let ChunkRef { job, index: chunk, generation } = self.chunk;
         metrics.lease_lost().add(1);
-        warn!(
-            event = "lease_lost",
-            job, chunk, generation, "lease lost, work cancelled"
-        );
+        warn!(event = "lease_lost", job, chunk, generation, "lease lost, work cancelled");
     }
 }
 
@@ -252,34 +179,16 @@ pub struct Redelivered<'a> {
 
 impl Event for Redelivered<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self {
-            chunk:
-                ChunkRef {
-                    job,
-                    index: chunk,
-                    generation,
-                },
-            ..
-        } = self;
-        let Self {
-            failures,
-            silent_deliveries,
-            ..
-        } = self;
+        let Self { chunk: ChunkRef { job, index: chunk, generation }, .. } = self;
+        let Self { failures, silent_deliveries, .. } = self;
         metrics.redeliveries().add(1);
         let event = "redelivered";
         // A failure was told when it happened, a give-back is in order; a silence is told here.
         if silent_deliveries == 0 {
-            debug!(
-                event,
-                job, chunk, generation, failures, "chunk delivered again"
-            );
+            debug!(event, job, chunk, generation, failures, "chunk delivered again");
         } else {
             let message = "chunk delivered again after a worker fell silent";
-            warn!(
-                event,
-                job, chunk, generation, failures, silent_deliveries, message
-            );
+            warn!(event, job, chunk, generation, failures, silent_deliveries, message);
         }
     }
 }

@@ -44,10 +44,7 @@ impl Event for BrokerLost<'_> {
     /// Counts nothing: [`BrokerRecovered`] does, once the outage is over.
     fn emit(self, _: &Metrics) {
         let Self { broker, error } = self;
-        warn!(
-            event = "broker_lost",
-            broker, error, "broker lost, waiting for it"
-        );
+        warn!(event = "broker_lost", broker, error, "broker lost, waiting for it");
     }
 }
 
@@ -65,9 +62,6 @@ impl Event for BrokerRecovered<'_> {
         metrics.broker_reconnects().add(1);
         let outage_seconds = self.outage.as_secs_f64();
         let broker = self.broker;
-        warn!(
-            event = "broker_recovered",
-            broker, outage_seconds, "broker is back"
-        );
+        warn!(event = "broker_recovered", broker, outage_seconds, "broker is back");
     }
 }

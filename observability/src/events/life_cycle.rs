@@ -20,15 +20,8 @@ pub struct Starting<'a> {
 
 impl Event for Starting<'_> {
     fn emit(self, _: &Metrics) {
-        let Self {
-            command,
-            version,
-            commit,
-        } = self;
-        info!(
-            event = "starting",
-            command, version, commit, "process starts"
-        );
+        let Self { command, version, commit } = self;
+        info!(event = "starting", command, version, commit, "process starts");
     }
 }
 
@@ -45,15 +38,8 @@ pub struct Initialized<'a> {
 
 impl Event for Initialized<'_> {
     fn emit(self, _: &Metrics) {
-        let Self {
-            broker,
-            kernels,
-            slots,
-        } = self;
-        info!(
-            event = "initialized",
-            broker, kernels, slots, "broker and kernels are ready"
-        );
+        let Self { broker, kernels, slots } = self;
+        info!(event = "initialized", broker, kernels, slots, "broker and kernels are ready");
     }
 }
 
@@ -129,11 +115,7 @@ impl Event for Completed<'_> {
             metrics.set_job_parameters(job, self.parameters);
         }
         let seconds = self.elapsed.as_secs_f64();
-        let rate = if seconds > 0.0 {
-            self.parameters.settled() as f64 / seconds
-        } else {
-            0.0
-        };
+        let rate = if seconds > 0.0 { self.parameters.settled() as f64 / seconds } else { 0.0 };
         info!(
             event = "completed",
             job = self.job,

@@ -8,11 +8,7 @@ use crate::metrics::{ActorKind, JobParameters, RestartReason};
 use crate::telemetry::LogFormat;
 use crate::telemetry::capture::{capture, identity};
 
-const CHUNK: ChunkRef<'static> = ChunkRef {
-    job: "sweep",
-    index: 17,
-    generation: 0,
-};
+const CHUNK: ChunkRef<'static> = ChunkRef { job: "sweep", index: 17, generation: 0 };
 
 /// The event's one line without time, target and identity, and the series whose numbers it changed.
 fn told(event: impl Event) -> (Value, Vec<String>) {
@@ -35,20 +31,13 @@ fn told(event: impl Event) -> (Value, Vec<String>) {
     for key in ["timestamp", "target", "worker", "host", "pod", "node"] {
         assert!(object.remove(key).is_some(), "{key}");
     }
-    assert!(
-        object.keys().all(|key| !key.starts_with("field.")),
-        "{object:?}"
-    );
+    assert!(object.keys().all(|key| !key.starts_with("field.")), "{object:?}");
     (line, changed)
 }
 
 #[test]
 fn the_steps_before_the_work_are_told_and_count_nothing() {
-    let starting = Starting {
-        command: "worker",
-        version: "1.2.3",
-        commit: "abc",
-    };
+    let starting = Starting { command: "worker", version: "1.2.3", commit: "abc" };
     assert_eq!(
         told(starting),
         (
@@ -57,11 +46,7 @@ fn the_steps_before_the_work_are_told_and_count_nothing() {
             vec![]
         )
     );
-    let initialized = Initialized {
-        broker: "redis",
-        kernels: "primes,collatz",
-        slots: 4,
-    };
+    let initialized = Initialized { broker: "redis", kernels: "primes,collatz", slots: 4 };
     assert_eq!(
         told(initialized),
         (
@@ -73,10 +58,7 @@ fn the_steps_before_the_work_are_told_and_count_nothing() {
     );
     assert_eq!(
         told(Running { job: None }),
-        (
-            json!({"level": "INFO", "message": "asking for chunks", "event": "running"}),
-            vec![]
-        )
+        (json!({"level": "INFO", "message": "asking for chunks", "event": "running"}), vec![])
     );
 }
 
@@ -84,11 +66,7 @@ fn the_steps_before_the_work_are_told_and_count_nothing() {
 fn progress_shows_the_same_numbers_in_the_log_and_in_the_metric() {
     let progress = Progress {
         job: "sweep",
-        parameters: JobParameters {
-            total: 10_000,
-            completed: 4_500,
-            dead: 1,
-        },
+        parameters: JobParameters { total: 10_000, completed: 4_500, dead: 1 },
         parameters_per_second: 8333.333,
         eta: Some(Duration::from_millis(660)),
     };
@@ -112,11 +90,7 @@ fn completed(job: Option<&str>) -> Completed<'_> {
     Completed {
         job,
         status: "complete",
-        parameters: JobParameters {
-            total: 100,
-            completed: 99,
-            dead: 1,
-        },
+        parameters: JobParameters { total: 100, completed: 99, dead: 1 },
         chunks_completed: 9,
         chunks_dead: 1,
         redelivered: 2,
@@ -147,10 +121,7 @@ fn a_worker_that_drained_shows_no_job() {
 
 #[test]
 fn a_job_that_took_no_time_has_no_rate() {
-    let (line, _) = told(Completed {
-        elapsed: Duration::ZERO,
-        ..completed(None)
-    });
+    let (line, _) = told(Completed { elapsed: Duration::ZERO, ..completed(None) });
     assert_eq!(line["parameters_per_second"], 0.0);
 }
 
@@ -165,10 +136,7 @@ fn check(event: impl Event, level: &str, name: &str, series: &[&str]) -> Value {
 
 fn check_chunk(event: impl Event, level: &str, name: &str, series: &[&str]) -> Value {
     let line = check(event, level, name, series);
-    assert_eq!(
-        (&line["job"], &line["chunk"]),
-        (&json!("sweep"), &json!(17))
-    );
+    assert_eq!((&line["job"], &line["chunk"]), (&json!("sweep"), &json!(17)));
     assert_eq!(line["generation"], 0);
     line
 }
@@ -176,12 +144,7 @@ fn check_chunk(event: impl Event, level: &str, name: &str, series: &[&str]) -> V
 #[test]
 fn a_completed_chunk_counts_its_parameters_and_its_time() {
     let seconds = Duration::from_millis(500);
-    let event = ChunkCompleted {
-        chunk: CHUNK,
-        completed: 100,
-        dead: 0,
-        duration: seconds,
-    };
+    let event = ChunkCompleted { chunk: CHUNK, completed: 100, dead: 0, duration: seconds };
     let series = [
         "ttg_chunk_duration_seconds_sum 0.5",
         "ttg_chunk_duration_seconds_count 1",
@@ -189,20 +152,12 @@ fn a_completed_chunk_counts_its_parameters_and_its_time() {
         "ttg_parameters_total 100",
     ];
     let line = check_chunk(event, "DEBUG", "chunk_completed", &series);
-    assert_eq!(
-        (&line["completed"], &line["seconds"]),
-        (&json!(100), &json!(0.5))
-    );
+    assert_eq!((&line["completed"], &line["seconds"]), (&json!(100), &json!(0.5)));
 }
 
 #[test]
 fn dead_parameters_in_a_completed_chunk_call_for_a_person() {
-    let event = ChunkCompleted {
-        chunk: CHUNK,
-        completed: 99,
-        dead: 1,
-        duration: Duration::ZERO,
-    };
+    let event = ChunkCompleted { chunk: CHUNK, completed: 99, dead: 1, duration: Duration::ZERO };
     let series = [
         "ttg_chunk_duration_seconds_count 1",
         r#"ttg_chunks_total{outcome="completed"} 1"#,
@@ -223,60 +178,33 @@ fn a_failed_chunk_says_when_it_is_tried_again() {
     };
     let series = [r#"ttg_chunks_total{outcome="failed"} 1"#];
     let line = check_chunk(event, "WARN", "chunk_failed", &series);
-    assert_eq!(
-        (&line["failures"], &line["max_attempts"]),
-        (&json!(2), &json!(3))
-    );
+    assert_eq!((&line["failures"], &line["max_attempts"]), (&json!(2), &json!(3)));
     assert_eq!(line["retry_in_seconds"], 1.25);
     assert_eq!(line["error"], "division by zero");
 }
 
 #[test]
 fn a_dead_chunk_calls_for_a_person() {
-    let event = ChunkDead {
-        chunk: CHUNK,
-        dead: 100,
-        error: "killed by signal 9",
-    };
-    let series = [
-        r#"ttg_chunks_total{outcome="dead"} 1"#,
-        "ttg_parameters_total 100",
-    ];
+    let event = ChunkDead { chunk: CHUNK, dead: 100, error: "killed by signal 9" };
+    let series = [r#"ttg_chunks_total{outcome="dead"} 1"#, "ttg_parameters_total 100"];
     let line = check_chunk(event, "ERROR", "chunk_dead", &series);
-    assert_eq!(
-        (&line["dead"], &line["error"]),
-        (&json!(100), &json!("killed by signal 9"))
-    );
+    assert_eq!((&line["dead"], &line["error"]), (&json!(100), &json!("killed by signal 9")));
 }
 
 #[test]
 fn chunks_that_end_without_an_outcome_are_counted_by_how() {
-    let event = ChunkGivenBack {
-        chunk: CHUNK,
-        reason: "draining",
-    };
+    let event = ChunkGivenBack { chunk: CHUNK, reason: "draining" };
     let series = [r#"ttg_chunks_total{outcome="given_back"} 1"#];
     let line = check_chunk(event, "DEBUG", "chunk_given_back", &series);
     assert_eq!(line["reason"], "draining");
 
-    let event = ChunkDropped {
-        chunk: CHUNK,
-        reason: "cancelled",
-    };
+    let event = ChunkDropped { chunk: CHUNK, reason: "cancelled" };
     let series = [r#"ttg_chunks_total{outcome="dropped"} 1"#];
     let line = check_chunk(event, "DEBUG", "chunk_dropped", &series);
     assert_eq!(line["reason"], "cancelled");
 
-    let series = [
-        r#"ttg_chunks_total{outcome="dropped"} 1"#,
-        "ttg_duplicates_dropped_total 1",
-    ];
-    check_chunk(
-        DuplicateDropped { chunk: CHUNK },
-        "DEBUG",
-        "duplicate_dropped",
-        &series,
-    );
+    let series = [r#"ttg_chunks_total{outcome="dropped"} 1"#, "ttg_duplicates_dropped_total 1"];
+    check_chunk(DuplicateDropped { chunk: CHUNK }, "DEBUG", "duplicate_dropped", &series);
 }
 
 #[test]
@@ -285,21 +213,10 @@ fn a_lost_lease_and_a_silent_delivery_are_warnings() {
     check_chunk(LeaseLost { chunk: CHUNK }, "WARN", "lease_lost", &series);
 
     let series = ["ttg_redeliveries_total 1"];
-    let event = Redelivered {
-        chunk: CHUNK,
-        failures: 1,
-        silent_deliveries: 2,
-    };
+    let event = Redelivered { chunk: CHUNK, failures: 1, silent_deliveries: 2 };
     let line = check_chunk(event, "WARN", "redelivered", &series);
-    assert_eq!(
-        (&line["failures"], &line["silent_deliveries"]),
-        (&json!(1), &json!(2))
-    );
-    let event = Redelivered {
-        chunk: CHUNK,
-        failures: 1,
-        silent_deliveries: 0,
-    };
+    assert_eq!((&line["failures"], &line["silent_deliveries"]), (&json!(1), &json!(2)));
+    let event = Redelivered { chunk: CHUNK, failures: 1, silent_deliveries: 0 };
     check_chunk(event, "DEBUG", "redelivered", &series);
 }
 
@@ -312,34 +229,14 @@ fn faults_around_the_chunks_are_warnings() {
     };
     let series = [r#"ttg_actor_restarts_total{actor="compute",reason="kernel_panic"} 1"#];
     let line = check(event, "WARN", "actor_restarted", &series);
-    assert_eq!(
-        (&line["actor"], &line["reason"]),
-        (&json!("compute"), &json!("kernel_panic"))
-    );
+    assert_eq!((&line["actor"], &line["reason"]), (&json!("compute"), &json!("kernel_panic")));
     assert_eq!(line["error"], "index out of bounds");
 
-    let event = BrokerLost {
-        broker: "redis",
-        error: "connection refused",
-    };
+    let event = BrokerLost { broker: "redis", error: "connection refused" };
     let line = check(event, "WARN", "broker_lost", &[]);
-    assert_eq!(
-        (&line["broker"], &line["error"]),
-        (&json!("redis"), &json!("connection refused"))
-    );
+    assert_eq!((&line["broker"], &line["error"]), (&json!("redis"), &json!("connection refused")));
 
-    let event = BrokerRecovered {
-        broker: "redis",
-        outage: Duration::from_secs(7),
-    };
-    let line = check(
-        event,
-        "WARN",
-        "broker_recovered",
-        &["ttg_broker_reconnects_total 1"],
-    );
-    assert_eq!(
-        (&line["broker"], &line["outage_seconds"]),
-        (&json!("redis"), &json!(7.0))
-    );
+    let event = BrokerRecovered { broker: "redis", outage: Duration::from_secs(7) };
+    let line = check(event, "WARN", "broker_recovered", &["ttg_broker_reconnects_total 1"]);
+    assert_eq!((&line["broker"], &line["outage_seconds"]), (&json!("redis"), &json!(7.0)));
 }

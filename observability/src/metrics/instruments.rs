@@ -78,10 +78,7 @@ pub(super) struct Family<L, I> {
 
 impl<L: Label, I> Family<L, I> {
     fn new(instrument: impl Fn(L) -> I) -> Self {
-        Self {
-            instruments: L::ALL.iter().copied().map(instrument).collect(),
-            label: PhantomData,
-        }
+        Self { instruments: L::ALL.iter().copied().map(instrument).collect(), label: PhantomData }
     }
 
     pub(super) fn of(&self, value: L) -> &I {
@@ -154,9 +151,7 @@ impl Instruments<'_> {
 
     fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
         let collector = made.expect("names, labels and buckets of a metric are valid");
-        self.0
-            .register(Box::new(collector.clone()))
-            .expect("a metric is registered once");
+        self.0.register(Box::new(collector.clone())).expect("a metric is registered once");
         collector
     }
 }

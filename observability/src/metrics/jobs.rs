@@ -45,10 +45,7 @@ pub(super) struct JobGauges {
 
 impl JobGauges {
     pub(super) fn new(gauges: IntGaugeVec) -> Self {
-        Self {
-            gauges,
-            live: Mutex::default(),
-        }
+        Self { gauges, live: Mutex::default() }
     }
 
     pub(super) fn set(&self, job: &str, parameters: JobParameters) {
@@ -62,9 +59,7 @@ impl JobGauges {
         live.push_back(job.to_owned());
         for &state in ParameterState::ALL {
             let count = i64::try_from(parameters.in_state(state)).unwrap_or(i64::MAX);
-            self.gauges
-                .with_label_values(&[job, state.as_str()])
-                .set(count);
+            self.gauges.with_label_values(&[job, state.as_str()]).set(count);
         }
     }
 

@@ -15,11 +15,7 @@ fn has_line(metrics: &Metrics, line: &str) -> bool {
 /// Every series of a metric with these labels, as rendered while its number is 0.
 fn series_at_zero(metric: Metric, labels: &str) -> Vec<String> {
     let name = metric.name();
-    let braced = if labels.is_empty() {
-        String::new()
-    } else {
-        format!("{{{labels}}}")
-    };
+    let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
     match metric.kind() {
         MetricKind::Counter | MetricKind::Gauge => vec![format!("{name}{braced} 0")],
         MetricKind::Histogram => {
@@ -34,10 +30,7 @@ fn series_at_zero(metric: Metric, labels: &str) -> Vec<String> {
 }
 
 fn every<L: Label>() -> Vec<String> {
-    L::ALL
-        .iter()
-        .map(|value| format!("{}=\"{}\"", L::NAME, value.as_str()))
-        .collect()
+    L::ALL.iter().map(|value| format!("{}=\"{}\"", L::NAME, value.as_str())).collect()
 }
 
 #[test]
@@ -75,40 +68,21 @@ fn every_closed_set_is_there_at_0_from_the_start() {
 #[test]
 fn every_metric_is_rendered_with_its_help_and_kind_and_no_other_is() {
     let metrics = metrics();
-    metrics.set_job_parameters(
-        "sweep",
-        JobParameters {
-            total: 1,
-            completed: 0,
-            dead: 0,
-        },
-    );
+    metrics.set_job_parameters("sweep", JobParameters { total: 1, completed: 0, dead: 0 });
     let rendered = metrics.render();
-    let headers: BTreeSet<&str> = rendered
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .collect();
+    let headers: BTreeSet<&str> = rendered.lines().filter(|line| line.starts_with('#')).collect();
     assert_eq!(headers.len(), 2 * Metric::ALL.len());
     for metric in Metric::ALL {
         let name = metric.name();
         let kind = format!("{:?}", metric.kind()).to_lowercase();
-        assert!(
-            headers.contains(format!("# HELP {name} {}", metric.help()).as_str()),
-            "{name}"
-        );
-        assert!(
-            headers.contains(format!("# TYPE {name} {kind}").as_str()),
-            "{name}"
-        );
+        assert!(headers.contains(format!("# HELP {name} {}", metric.help()).as_str()), "{name}");
+        assert!(headers.contains(format!("# TYPE {name} {kind}").as_str()), "{name}");
     }
 }
 
 #[test]
 fn the_build_is_a_series_with_value_1() {
-    assert!(has_line(
-        &metrics(),
-        r#"ttg_build_info{commit="abc",version="1.2.3"} 1"#
-    ));
+    assert!(has_line(&metrics(), r#"ttg_build_info{commit="abc",version="1.2.3"} 1"#));
 }
 
 #[test]
@@ -123,17 +97,11 @@ fn each_handle_counts_into_its_own_series() {
     metrics.mailbox_depth(ActorKind::ResultSink).add(6);
     metrics.mailbox_depth(ActorKind::ResultSink).sub(1);
     metrics.actor_messages(ActorKind::Dispatcher).add(8);
-    metrics
-        .actor_handle(ActorKind::Compute)
-        .observe(Duration::from_micros(3));
-    metrics
-        .actor_restarts(ActorKind::Compute, RestartReason::KernelHang)
-        .add(9);
+    metrics.actor_handle(ActorKind::Compute).observe(Duration::from_micros(3));
+    metrics.actor_restarts(ActorKind::Compute, RestartReason::KernelHang).add(9);
     metrics.redeliveries().add(10);
     metrics.duplicates_dropped().add(11);
-    metrics
-        .broker_operation(BrokerOperation::Commit)
-        .observe(Duration::from_millis(1));
+    metrics.broker_operation(BrokerOperation::Commit).observe(Duration::from_millis(1));
     metrics.broker_reconnects().add(12);
     metrics.lease_lost().add(13);
     for line in [
@@ -156,11 +124,7 @@ fn each_handle_counts_into_its_own_series() {
         "ttg_broker_reconnects_total 12",
         "ttg_lease_lost_total 13",
     ] {
-        assert!(
-            has_line(&metrics, line),
-            "missing: {line}\n{}",
-            metrics.render()
-        );
+        assert!(has_line(&metrics, line), "missing: {line}\n{}", metrics.render());
     }
 }
 
@@ -175,14 +139,7 @@ fn a_clone_counts_into_the_same_registry_and_a_new_one_does_not() {
 #[test]
 fn the_states_of_a_job_add_up_to_its_total() {
     let metrics = metrics();
-    metrics.set_job_parameters(
-        "sweep",
-        JobParameters {
-            total: 100,
-            completed: 60,
-            dead: 1,
-        },
-    );
+    metrics.set_job_parameters("sweep", JobParameters { total: 100, completed: 60, dead: 1 });
     for line in [
         r#"ttg_job_parameters{state="pending",ttg_job="sweep"} 39"#,
         r#"ttg_job_parameters{state="completed",ttg_job="sweep"} 60"#,
@@ -195,11 +152,7 @@ fn the_states_of_a_job_add_up_to_its_total() {
 #[test]
 fn the_33rd_job_evicts_the_one_longest_without_an_update() {
     let metrics = metrics();
-    let parameters = JobParameters {
-        total: 10,
-        completed: 0,
-        dead: 0,
-    };
+    let parameters = JobParameters { total: 10, completed: 0, dead: 0 };
     for number in 0..LIVE_JOBS_MAX {
         metrics.set_job_parameters(&format!("job-{number}"), parameters);
     }
@@ -207,11 +160,7 @@ fn the_33rd_job_evicts_the_one_longest_without_an_update() {
     metrics.set_job_parameters("job-32", parameters);
     let rendered = metrics.render();
     let series = |job: &str| rendered.matches(&format!("ttg_job=\"{job}\"")).count();
-    assert_eq!(
-        series("job-0"),
-        ParameterState::ALL.len(),
-        "updated last but one"
-    );
+    assert_eq!(series("job-0"), ParameterState::ALL.len(), "updated last but one");
     assert_eq!(series("job-1"), 0, "the oldest leaves with all its states");
     assert_eq!(series("job-2"), ParameterState::ALL.len());
     assert_eq!(series("job-32"), ParameterState::ALL.len());
@@ -223,16 +172,6 @@ fn the_33rd_job_evicts_the_one_longest_without_an_update() {
 fn a_label_value_cannot_break_the_exposition() {
     let metrics = metrics();
     let job = "a\"b\\c\nd";
-    metrics.set_job_parameters(
-        job,
-        JobParameters {
-            total: 1,
-            completed: 1,
-            dead: 0,
-        },
-    );
-    assert!(has_line(
-        &metrics,
-        r#"ttg_job_parameters{state="completed",ttg_job="a\"b\\c\nd"} 1"#
-    ));
+    metrics.set_job_parameters(job, JobParameters { total: 1, completed: 1, dead: 0 });
+    assert!(has_line(&metrics, r#"ttg_job_parameters{state="completed",ttg_job="a\"b\\c\nd"} 1"#));
 }

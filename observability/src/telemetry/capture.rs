@@ -45,9 +45,5 @@ pub(crate) fn capture_with(config: LogConfig, work: impl FnOnce()) -> Vec<String
     config.now = || SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_006);
     tracing::subscriber::with_default(subscriber(config), work);
     let bytes = buffer.0.lock().unwrap().clone();
-    String::from_utf8(bytes)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
 }

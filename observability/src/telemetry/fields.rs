@@ -15,16 +15,8 @@ use tracing_subscriber::fmt::format::{FormatFields, Writer};
 type Name = Cow<'static, str>;
 
 /// What a line says itself; a field of this name is shown as `field.<name>` instead.
-const RESERVED: [&str; 8] = [
-    "timestamp",
-    "level",
-    "target",
-    "message",
-    "worker",
-    "host",
-    "pod",
-    "node",
-];
+const RESERVED: [&str; 8] =
+    ["timestamp", "level", "target", "message", "worker", "host", "pod", "node"];
 
 /// Named values, each name once: the last value wins, at the place of the first.
 #[derive(Debug, Default, PartialEq)]

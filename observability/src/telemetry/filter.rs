@@ -40,10 +40,7 @@ impl FromStr for LogFilter {
     /// [`TelemetryError::Filter`]; also for a bare word that is no level, although it could name a
     /// target: a misspelt level would silence what it was meant to show.
     fn from_str(given: &str) -> Result<Self, Self::Err> {
-        let refuse = |reason: String| TelemetryError::Filter {
-            filter: given.to_owned(),
-            reason,
-        };
+        let refuse = |reason: String| TelemetryError::Filter { filter: given.to_owned(), reason };
         let mut directives = Vec::new();
         for directive in given.split(',').map(str::trim) {
             directives.push(match directive.to_ascii_lowercase().as_str() {
@@ -58,9 +55,7 @@ impl FromStr for LogFilter {
             });
         }
         let filter = directives.join(",");
-        EnvFilter::builder()
-            .parse(&filter)
-            .map_err(|error| refuse(error.to_string()))?;
+        EnvFilter::builder().parse(&filter).map_err(|error| refuse(error.to_string()))?;
         Ok(Self(filter))
     }
 }
@@ -70,20 +65,12 @@ mod tests {
     use super::*;
 
     fn parse(given: &str) -> Result<String, String> {
-        given
-            .parse()
-            .map(|filter: LogFilter| filter.to_string())
-            .map_err(|error| error.to_string())
+        given.parse().map(|filter: LogFilter| filter.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn levels_and_directives_are_accepted() {
-        for valid in [
-            "info",
-            "OFF",
-            "ttg=debug,warn",
-            "ttg_actors[chunk{job=a}]=trace,info",
-        ] {
+        for valid in ["info", "OFF", "ttg=debug,warn", "ttg_actors[chunk{job=a}]=trace,info"] {
             assert_eq!(parse(valid), Ok(valid.to_owned()));
         }
         assert_eq!(parse(" ttg=debug , warn "), Ok("ttg=debug,warn".to_owned()));

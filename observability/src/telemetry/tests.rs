@@ -7,10 +7,7 @@ use tracing::{debug, error, info, info_span, warn};
 use super::capture::{capture, capture_with, identity};
 use super::*;
 
-const NOBODY: fn() -> Identity = || Identity {
-    host: "laptop".to_owned(),
-    ..Identity::default()
-};
+const NOBODY: fn() -> Identity = || Identity { host: "laptop".to_owned(), ..Identity::default() };
 
 fn text(work: impl FnOnce()) -> Vec<String> {
     capture(LogFormat::Text, NOBODY(), work)
@@ -18,43 +15,26 @@ fn text(work: impl FnOnce()) -> Vec<String> {
 
 fn json(work: impl FnOnce()) -> Vec<Value> {
     let lines = capture(LogFormat::Json, identity(), work);
-    lines
-        .iter()
-        .map(|line| serde_json::from_str(line).expect(line))
-        .collect()
+    lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 #[test]
 fn a_text_line_says_when_what_and_who() {
     let lines = capture(LogFormat::Text, identity(), || {
-        info!(
-            chunk = 17,
-            seconds = 0.5,
-            first = true,
-            kernel = "primes",
-            "chunk committed"
-        );
+        info!(chunk = 17, seconds = 0.5, first = true, kernel = "primes", "chunk committed");
     });
     assert_eq!(
         lines,
-        [
-            "2026-01-02T03:04:05.006Z  INFO chunk committed chunk=17 seconds=0.5 first=true \
+        ["2026-01-02T03:04:05.006Z  INFO chunk committed chunk=17 seconds=0.5 first=true \
           kernel=primes worker=ttg-worker-7d4-x2k9f-3f9a1c host=kind-worker2 \
-          pod=ttg-worker-7d4-x2k9f node=kind-worker2"
-        ]
+          pod=ttg-worker-7d4-x2k9f node=kind-worker2"]
     );
 }
 
 #[test]
 fn a_json_line_keeps_types_and_order() {
     let lines = capture(LogFormat::Json, identity(), || {
-        info!(
-            chunk = 17,
-            seconds = 0.5,
-            first = true,
-            kernel = "primes",
-            "chunk committed"
-        );
+        info!(chunk = 17, seconds = 0.5, first = true, kernel = "primes", "chunk committed");
     });
     assert_eq!(
         lines,
@@ -70,10 +50,7 @@ fn a_json_line_keeps_types_and_order() {
 
 #[test]
 fn who_is_absent_is_left_out_of_text_and_null_in_json() {
-    assert_eq!(
-        text(|| warn!("slow")),
-        ["2026-01-02T03:04:05.006Z  WARN slow host=laptop"]
-    );
+    assert_eq!(text(|| warn!("slow")), ["2026-01-02T03:04:05.006Z  WARN slow host=laptop"]);
     let lines = capture(LogFormat::Json, NOBODY(), || warn!("slow"));
     let object: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(object["worker"], Value::Null);
@@ -87,14 +64,7 @@ fn a_field_cannot_take_the_place_of_what_the_line_says_itself() {
     let work = || {
         let span = info_span!("outer", host = "span", message = "span");
         let _entered = span.enter();
-        info!(
-            worker = "event",
-            level = 5,
-            timestamp = 6,
-            target = 7,
-            node = 8,
-            "true message"
-        );
+        info!(worker = "event", level = 5, timestamp = 6, target = 7, node = 8, "true message");
     };
     let object = json(work).remove(0);
     let untouched = json(|| info!("true message")).remove(0);
@@ -133,13 +103,7 @@ fn whatever_a_string_holds_is_one_valid_line_and_comes_back() {
 #[test]
 fn text_quotes_only_what_is_not_one_word() {
     let lines = text(|| {
-        info!(
-            path = "/a/b",
-            words = "a b",
-            empty = "",
-            pair = "a=b",
-            "m\tn"
-        );
+        info!(path = "/a/b", words = "a b", empty = "", pair = "a=b", "m\tn");
     });
     assert_eq!(
         lines,
@@ -183,10 +147,7 @@ fn an_error_is_shown_with_its_causes() {
     struct Unreachable(#[source] io::Error);
     let error = Unreachable(io::Error::other("connection refused"));
     let object = json(|| warn!(error = &error as &(dyn std::error::Error + 'static), "lost"));
-    assert_eq!(
-        object[0]["error"],
-        "broker is unreachable: connection refused"
-    );
+    assert_eq!(object[0]["error"], "broker is unreachable: connection refused");
 }
 
 #[test]
@@ -209,10 +170,7 @@ fn colours_come_only_when_asked_for_and_only_in_text() {
         capture_with(config, || info!(a = 1, "painted"))
     };
     let painted = lines_of(LogFormat::Text, true);
-    assert!(
-        painted[0].contains("\u{1b}[32m INFO\u{1b}[0m"),
-        "{painted:?}"
-    );
+    assert!(painted[0].contains("\u{1b}[32m INFO\u{1b}[0m"), "{painted:?}");
     assert!(!lines_of(LogFormat::Text, false)[0].contains('\u{1b}'));
     assert!(!lines_of(LogFormat::Json, true)[0].contains("u001b"));
 }

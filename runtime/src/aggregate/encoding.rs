@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_bytes::ByteBuf;
 
-use super::{Aggregate, Extreme, Extremes, Fixed};
+use super::extremes::{Extreme, Extremes};
+use super::fixed::Fixed;
+use super::summary::Aggregate;
 
 /// The bytes of the widest sum: 2^64 values below 2^1024, in units of 2^-1074, and the sign.
 const SUM_BYTES_MAX: usize = (64 + 1024 + 1074 + 1_usize).div_ceil(8);

@@ -29,14 +29,8 @@ pub(super) struct Extremes {
 impl Extremes {
     /// Those of one finite value.
     pub(super) fn of(parameter: u64, value: f64) -> Self {
-        let only = Extreme {
-            value: positive_zero(value),
-            parameter,
-        };
-        Self {
-            min: only,
-            max: only,
-        }
+        let only = Extreme { value: positive_zero(value), parameter };
+        Self { min: only, max: only }
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -80,26 +74,14 @@ pub(super) fn finite_range(block: &[f64]) -> Option<(f64, f64)> {
         for lane in 0..LANES {
             let value = row[lane];
             low[lane] = if value < low[lane] { value } else { low[lane] };
-            high[lane] = if value > high[lane] {
-                value
-            } else {
-                high[lane]
-            };
+            high[lane] = if value > high[lane] { value } else { high[lane] };
             // Infinity times zero is NaN, and NaN stays.
             zero[lane] += value * 0.0;
         }
     }
     let finite = !zero.iter().any(|zero| zero.is_nan()) && rest.iter().all(|v| v.is_finite());
-    let low = low
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f64::INFINITY, f64::min);
-    let high = high
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f64::NEG_INFINITY, f64::max);
+    let low = low.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
+    let high = high.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
     (finite && !block.is_empty()).then(|| (positive_zero(low), positive_zero(high)))
 }
 

@@ -20,10 +20,7 @@ impl Fixed {
         let low = value.cast_unsigned() << shift;
         // In two steps, since 128 - `shift` may be 128.
         let high = value >> 64 >> (64 - shift);
-        self.add_limbs(
-            offset,
-            &[low as u64, (low >> 64) as u64, high.cast_unsigned() as u64],
-        );
+        self.add_limbs(offset, &[low as u64, (low >> 64) as u64, high.cast_unsigned() as u64]);
     }
 
     /// Adds `other`.
@@ -85,10 +82,7 @@ impl Fixed {
     }
 
     fn limb_bytes(&self) -> Vec<u8> {
-        self.limbs
-            .iter()
-            .flat_map(|limb| limb.to_le_bytes())
-            .collect()
+        self.limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect()
     }
 
     /// Adds `limbs` (at least one) of an integer of which `offset` zero limbs are left out.
@@ -126,11 +120,7 @@ impl Fixed {
         }
         let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
         self.limbs.drain(..zeros);
-        self.offset = if self.limbs.is_empty() {
-            0
-        } else {
-            self.offset + zeros
-        };
+        self.offset = if self.limbs.is_empty() { 0 } else { self.offset + zeros };
     }
 }
 

@@ -18,11 +18,7 @@ pub(super) fn ratio(numerator: &BigInt, denominator: &BigUint, exponent: i64) ->
     let inexact = &quotient * denominator != scaled;
     let nearest = round(&quotient, exponent - shift, inexact);
     // Not the sign alone: a negative number that rounds to zero is 0.0, too.
-    if numerator.sign() == Sign::Minus && nearest > 0.0 {
-        -nearest
-    } else {
-        nearest
-    }
+    if numerator.sign() == Sign::Minus && nearest > 0.0 { -nearest } else { nearest }
 }
 
 /// The nearest `f64` to the root of `numerator` / `denominator` * 2^`exponent`.
@@ -64,8 +60,6 @@ fn round(magnitude: &BigUint, exponent: i64, inexact: bool) -> f64 {
     let biased = u64::try_from(lowest - EXPONENT_MIN).expect("at least the minimum");
     let mantissa = u64::try_from(mantissa).expect("53 bits and a carry");
     // The implicit bit of a normal value, and a carry out of the mantissa, count the exponent up.
-    let bits = biased
-        .checked_mul(1 << (MANTISSA_BITS - 1))
-        .and_then(|b| b.checked_add(mantissa));
+    let bits = biased.checked_mul(1 << (MANTISSA_BITS - 1)).and_then(|b| b.checked_add(mantissa));
     f64::from_bits(bits.unwrap_or(u64::MAX).min(f64::INFINITY.to_bits()))
 }

@@ -50,6 +50,13 @@ pub struct ParameterCounts {
     pub dead: u64,
 }
 
+impl ParameterCounts {
+    /// Neither completed nor dead.
+    pub fn unsettled(&self) -> u64 {
+        self.total.saturating_sub(self.completed).saturating_sub(self.dead)
+    }
+}
+
 /// How far a job is. Completion is a count of distinct outcomes, never a silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobProgress {

@@ -38,11 +38,7 @@ impl Collatz {
     fn wide_steps(mut n: u128) -> Option<u64> {
         let mut steps = 0;
         while n != 1 {
-            n = if n.is_multiple_of(2) {
-                n / 2
-            } else {
-                n.checked_mul(3)?.checked_add(1)?
-            };
+            n = if n.is_multiple_of(2) { n / 2 } else { n.checked_mul(3)?.checked_add(1)? };
             steps += 1;
         }
         Some(steps)
@@ -78,14 +74,7 @@ mod tests {
 
     #[test]
     fn the_known_step_counts() {
-        let known = [
-            (1, 0),
-            (2, 1),
-            (3, 7),
-            (27, 111),
-            (97, 118),
-            (8_400_511, 685),
-        ];
+        let known = [(1, 0), (2, 1), (3, 7), (27, 111), (97, 118), (8_400_511, 685)];
         for (parameter, steps) in known {
             assert_eq!(Collatz::steps(parameter), Some(steps));
         }
@@ -95,10 +84,7 @@ mod tests {
     #[test]
     fn wide_and_narrow_arithmetic_agree() {
         for parameter in (1..20_000).chain(u64::MAX - 2_000..u64::MAX) {
-            assert_eq!(
-                Collatz::steps(parameter),
-                Collatz::wide_steps(parameter.into())
-            );
+            assert_eq!(Collatz::steps(parameter), Collatz::wide_steps(parameter.into()));
         }
     }
 }

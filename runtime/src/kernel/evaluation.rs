@@ -93,10 +93,7 @@ impl Scratch {
 
     /// The failure that a panic out of [`Evaluation::run`] is. The scratch is of no use after it.
     pub fn panicked(self, panic: &(dyn Any + Send)) -> Failure {
-        let single = self
-            .cursor
-            .filter(|slice| slice.len() == 1)
-            .map(ParameterRange::start);
+        let single = self.cursor.filter(|slice| slice.len() == 1).map(ParameterRange::start);
         let mut message = panic_message(panic).to_owned();
         if let (None, Some(slice)) = (single, self.cursor) {
             message = format!("{message} (within parameters {slice})");
@@ -212,19 +209,10 @@ impl Evaluation<'_> {
             }
         }
         *cursor = None;
-        let columns = open
-            .names
-            .iter()
-            .zip(&mut open.accumulators)
-            .map(|(name, accumulator)| Column {
-                name: name.clone(),
-                aggregate: accumulator.take(),
-            });
-        Evaluated::Completed {
-            columns: columns.collect(),
-            dead,
-            took: now.since(started),
-        }
+        let columns = open.names.iter().zip(&mut open.accumulators).map(|(name, accumulator)| {
+            Column { name: name.clone(), aggregate: accumulator.take() }
+        });
+        Evaluated::Completed { columns: columns.collect(), dead, took: now.since(started) }
     }
 
     /// The failure of an attempt that outlasted the job's timeout with work left. The last attempt
@@ -244,10 +232,7 @@ impl Evaluation<'_> {
         open: &mut Open,
         slice: ParameterRange,
     ) -> Result<Option<Failure>, SliceFault> {
-        let asked = Slice {
-            parameters: slice,
-            attempt: self.chunk.counters.attempt(),
-        };
+        let asked = Slice { parameters: slice, attempt: self.chunk.counters.attempt() };
         open.rows.clear();
         if self.limits.last_attempt {
             catch_unwind(AssertUnwindSafe(|| {
@@ -280,19 +265,10 @@ impl Evaluation<'_> {
     /// The kernel as the last chunk left it, if that was of the same job. It leaves the scratch
     /// meanwhile, so that a panic drops it.
     fn take_open(&self, scratch: &mut Scratch) -> Result<Open, Failure> {
-        if let Some(open) = scratch
-            .open
-            .take()
-            .filter(|open| open.job == self.chunk.key.job)
-        {
+        if let Some(open) = scratch.open.take().filter(|open| open.job == self.chunk.key.job) {
             return Ok(open);
         }
-        let names: Vec<String> = self
-            .kernel
-            .columns()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let names: Vec<String> = self.kernel.columns().iter().map(ToString::to_string).collect();
         Ok(Open {
             job: self.chunk.key.job,
             evaluator: self.evaluator()?,
@@ -319,11 +295,7 @@ impl Evaluation<'_> {
 /// Buries every failed parameter of the slice in `open.rows`.
 fn bury(open: &mut Open, slice: ParameterRange, dead: &mut DeadParameters) {
     for failure in open.rows.failures() {
-        dead.push(
-            slice.start() + failure.row as u64,
-            failure.kind(),
-            &failure.reason,
-        );
+        dead.push(slice.start() + failure.row as u64, failure.kind(), &failure.reason);
     }
 }
 

@@ -59,20 +59,11 @@ fn chunk(kernel: &str, start: u64, end: u64) -> Chunk {
 fn run(chunk: &Chunk, limits: &Limits, scratch: &mut Scratch) -> Evaluated {
     let kernels = Kernels::builtin().with(Hostile).unwrap();
     let kernel = kernels.get(&chunk.spec.kernel).unwrap();
-    Evaluation {
-        chunk,
-        kernel: &**kernel,
-        limits,
-        clock: &SystemClock,
-    }
-    .run(scratch)
+    Evaluation { chunk, kernel: &**kernel, limits, clock: &SystemClock }.run(scratch)
 }
 
 fn last() -> Limits {
-    Limits {
-        last_attempt: true,
-        ..Limits::default()
-    }
+    Limits { last_attempt: true, ..Limits::default() }
 }
 
 #[test]
@@ -96,10 +87,7 @@ fn a_bad_parameter_fails_the_attempt_and_leaves_nothing_behind() {
     let mut scratch = Scratch::new();
     let bad = chunk("hostile", 1_000, 1_100);
     let expected = Failure::new(FailureKind::Error, Some(1_007), "no root");
-    assert_eq!(
-        run(&bad, &Limits::default(), &mut scratch),
-        Evaluated::Failed(expected)
-    );
+    assert_eq!(run(&bad, &Limits::default(), &mut scratch), Evaluated::Failed(expected));
     // The same job goes on in the same slot: the failed attempt's values are not in its sum.
     let mut good = chunk("hostile", 0, 10);
     good.key = bad.key;
@@ -114,15 +102,9 @@ fn the_last_attempt_buries_the_bad_parameters_alone() {
     let chunk = chunk("hostile", 0, 3_000);
     match run(&chunk, &last(), &mut Scratch::new()) {
         Evaluated::Completed { columns, dead, .. } => {
-            assert!(
-                columns
-                    .iter()
-                    .all(|column| column.aggregate.count() == 2_996)
-            );
-            let dead: Vec<_> = dead
-                .runs()
-                .map(|(r, why)| (r.start(), r.len(), why.kind, &*why.message))
-                .collect();
+            assert!(columns.iter().all(|column| column.aggregate.count() == 2_996));
+            let dead: Vec<_> =
+                dead.runs().map(|(r, why)| (r.start(), r.len(), why.kind, &*why.message)).collect();
             let expected = [
                 (1_007, 1, FailureKind::Error, "no root"),
                 (1_500, 1, FailureKind::NotFinite, "the value is NaN"),
@@ -157,10 +139,7 @@ fn a_cancelled_chunk_ends_at_its_slice() {
     let limits = Limits::default();
     limits.cancel.set();
     let chunk = chunk("collatz", 1, 1_000_000);
-    assert_eq!(
-        run(&chunk, &limits, &mut Scratch::new()),
-        Evaluated::Cancelled
-    );
+    assert_eq!(run(&chunk, &limits, &mut Scratch::new()), Evaluated::Cancelled);
 }
 
 #[test]
@@ -171,17 +150,11 @@ fn an_attempt_beyond_the_timeout_fails_and_the_last_one_goes_on() {
     chunk.spec = Arc::new(spec);
     match run(&chunk, &Limits::default(), &mut Scratch::new()) {
         Evaluated::Failed(failure) => {
-            assert_eq!(
-                (failure.kind, failure.parameter),
-                (FailureKind::Timeout, Some(2))
-            );
+            assert_eq!((failure.kind, failure.parameter), (FailureKind::Timeout, Some(2)));
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(
-        run(&chunk, &last(), &mut Scratch::new()),
-        Evaluated::Completed { .. }
-    ));
+    assert!(matches!(run(&chunk, &last(), &mut Scratch::new()), Evaluated::Completed { .. }));
 }
 
 #[test]
@@ -192,10 +165,7 @@ fn refused_options_fail_the_attempt_and_kill_the_chunk_at_the_last() {
     chunk.spec = Arc::new(spec);
     assert!(matches!(
         run(&chunk, &Limits::default(), &mut Scratch::new()),
-        Evaluated::Failed(Failure {
-            kind: FailureKind::Kernel,
-            ..
-        })
+        Evaluated::Failed(Failure { kind: FailureKind::Kernel, .. })
     ));
     match run(&chunk, &last(), &mut Scratch::new()) {
         Evaluated::Completed { columns, dead, .. } => {
@@ -213,14 +183,7 @@ fn slices_grow_to_a_few_milliseconds_and_shrink_again() {
     assert_eq!(paced(64, slice(64), SLICE_TARGET), 64);
     assert_eq!(paced(64, slice(64), SLICE_TARGET * 3), 32);
     assert_eq!(paced(1, slice(1), SLICE_TARGET * 3), 1);
-    assert_eq!(
-        paced(
-            SLICE_PARAMETERS_MAX,
-            slice(SLICE_PARAMETERS_MAX),
-            Duration::ZERO
-        ),
-        2_048
-    );
+    assert_eq!(paced(SLICE_PARAMETERS_MAX, slice(SLICE_PARAMETERS_MAX), Duration::ZERO), 2_048);
     // The short slice at the end of a chunk says nothing.
     assert_eq!(paced(64, slice(3), Duration::ZERO), 64);
 }

@@ -33,14 +33,12 @@ impl Pairs<'_> {
     fn check_keys(&self, fields: &[&str]) -> Result<(), OptionsError> {
         match self.0.keys().find(|key| !fields.contains(&key.as_str())) {
             None => Ok(()),
-            Some(key) if fields.is_empty() => Err(OptionsError(format!(
-                "`{key}` is unknown, the kernel has no options"
-            ))),
+            Some(key) if fields.is_empty() => {
+                Err(OptionsError(format!("`{key}` is unknown, the kernel has no options")))
+            }
             Some(key) => {
                 let known = fields.join("`, `");
-                Err(OptionsError(format!(
-                    "`{key}` is unknown, the kernel has `{known}`"
-                )))
+                Err(OptionsError(format!("`{key}` is unknown, the kernel has `{known}`")))
             }
         }
     }
@@ -50,10 +48,7 @@ impl<'de> Deserializer<'de> for Pairs<'_> {
     type Error = OptionsError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OptionsError> {
-        visitor.visit_map(Entries {
-            rest: self.0.iter(),
-            value: None,
-        })
+        visitor.visit_map(Entries { rest: self.0.iter(), value: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -118,9 +113,7 @@ impl Text<'_> {
         what: &str,
     ) -> Result<T, OptionsError> {
         let text = self.text;
-        text.trim()
-            .parse()
-            .map_err(|why| OptionsError(format!("`{text}` is not {what} ({why})")))
+        text.trim().parse().map_err(|why| OptionsError(format!("`{text}` is not {what} ({why})")))
     }
 }
 
@@ -206,10 +199,7 @@ mod tests {
     }
 
     fn parse(pairs: &[(&str, &str)]) -> Result<Options, String> {
-        let pairs = pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
+        let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         from_pairs(&pairs).map_err(|error| error.to_string())
     }
 
@@ -236,22 +226,11 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let unknown = parse(&[("rouns", "7")]).unwrap_err();
-        assert!(
-            unknown.contains("`rouns` is unknown, the kernel has `step-size`"),
-            "{unknown}"
-        );
+        assert!(unknown.contains("`rouns` is unknown, the kernel has `step-size`"), "{unknown}");
         let wrong = parse(&[("rounds", "-7")]).unwrap_err();
-        assert!(
-            wrong.contains("`rounds`: `-7` is not a whole number from 0"),
-            "{wrong}"
-        );
+        assert!(wrong.contains("`rounds`: `-7` is not a whole number from 0"), "{wrong}");
         assert!(parse(&[("mode", "other")]).unwrap_err().contains("`mode`"));
         let pairs = BTreeMap::from([("x".to_owned(), "1".to_owned())]);
-        assert!(
-            from_pairs::<()>(&pairs)
-                .unwrap_err()
-                .to_string()
-                .contains("has no options")
-        );
+        assert!(from_pairs::<()>(&pairs).unwrap_err().to_string().contains("has no options"));
     }
 }

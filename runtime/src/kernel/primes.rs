@@ -27,11 +27,7 @@ impl Primes {
         if n < 41 * 41 {
             return n > 1;
         }
-        let bases = if n < FOUR_BASES_BELOW {
-            &SMALL[..4]
-        } else {
-            &SMALL[..]
-        };
+        let bases = if n < FOUR_BASES_BELOW { &SMALL[..4] } else { &SMALL[..] };
         bases.iter().all(|&base| is_strong_probable_prime(n, base))
     }
 }
@@ -65,10 +61,7 @@ fn power_mod(mut base: u64, mut exponent: u64, modulus: u64) -> u64 {
 }
 
 /// A 64-bit division is several times as fast as a 128-bit one.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a residue of a 64-bit modulus has 64 bits"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a residue of a 64-bit modulus has 64 bits")]
 fn multiply_mod(a: u64, b: u64, modulus: u64) -> u64 {
     if u32::try_from(modulus).is_ok() {
         a * b % modulus
@@ -90,12 +83,7 @@ impl Kernel for Primes {
     }
 
     fn evaluate(&self, (): &mut (), slice: Slice, rows: &mut Rows) {
-        rows.extend(
-            slice
-                .parameters
-                .into_iter()
-                .map(|n| f64::from(u8::from(Self::is_prime(n)))),
-        );
+        rows.extend(slice.parameters.into_iter().map(|n| f64::from(u8::from(Self::is_prime(n)))));
     }
 }
 
@@ -109,9 +97,7 @@ mod tests {
         let mut composite = vec![false; END];
         for n in 2..END {
             if !composite[n] {
-                (n * n..END)
-                    .step_by(n)
-                    .for_each(|multiple| composite[multiple] = true);
+                (n * n..END).step_by(n).for_each(|multiple| composite[multiple] = true);
             }
         }
         for (n, composite) in composite.iter().enumerate() {
@@ -123,12 +109,7 @@ mod tests {
     fn numbers_that_fool_weaker_tests_do_not_fool_it() {
         // Strong pseudoprimes to the first 4, 9 and 11 prime bases, squares of primes at the
         // borders, and the largest primes of 32 and 64 bits.
-        for composite in [
-            3_215_031_751,
-            3_825_123_056_546_413_051,
-            41 * 41,
-            65_521 * 65_521,
-        ] {
+        for composite in [3_215_031_751, 3_825_123_056_546_413_051, 41 * 41, 65_521 * 65_521] {
             assert!(!Primes::is_prime(composite), "{composite}");
         }
         for prime in [41, 1_693, 4_294_967_291, 18_446_744_073_709_551_557] {

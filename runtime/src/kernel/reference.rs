@@ -44,11 +44,7 @@ impl Reference {
         let whole = (7 * (parameter % 1_000) + 13) % 1_000;
         let n = parameter % 100;
         // A division is rounded correctly, so n / 10 is the number nearest to the decimal 0.n.
-        let fraction = if n < 10 {
-            n as f64 / 10.0
-        } else {
-            n as f64 / 100.0
-        };
+        let fraction = if n < 10 { n as f64 / 10.0 } else { n as f64 / 100.0 };
         whole as f64 + fraction
     }
 
@@ -68,26 +64,15 @@ impl Kernel for Reference {
     }
 
     fn init(&self, options: ReferenceOptions) -> Result<ReferenceState, KernelError> {
-        let refuse = |reason: String| KernelError::Init {
-            kernel: "reference".into(),
-            reason,
-        };
-        let ReferenceOptions {
-            simulate_work_ms: work_ms,
-            simulate_fault_rate: fault_rate,
-        } = options;
+        let refuse = |reason: String| KernelError::Init { kernel: "reference".into(), reason };
+        let ReferenceOptions { simulate_work_ms: work_ms, simulate_fault_rate: fault_rate } =
+            options;
         if !(0.0..=1.0).contains(&fault_rate) {
-            return Err(refuse(format!(
-                "simulate-fault-rate is {fault_rate}, it is 0 to 1"
-            )));
+            return Err(refuse(format!("simulate-fault-rate is {fault_rate}, it is 0 to 1")));
         }
         let work = Duration::try_from_secs_f64(work_ms / 1_000.0)
             .map_err(|why| refuse(format!("simulate-work-ms is {work_ms}: {why}")))?;
-        Ok(ReferenceState {
-            table: (0..PERIOD).map(Self::value).collect(),
-            work,
-            fault_rate,
-        })
+        Ok(ReferenceState { table: (0..PERIOD).map(Self::value).collect(), work, fault_rate })
     }
 
     fn evaluate(&self, state: &mut ReferenceState, slice: Slice, rows: &mut Rows) {
@@ -126,22 +111,13 @@ mod tests {
     use crate::chunk::ParameterRange;
 
     fn slice(start: u64, end: u64) -> Slice {
-        Slice {
-            parameters: ParameterRange::new(start, end).unwrap(),
-            attempt: 1,
-        }
+        Slice { parameters: ParameterRange::new(start, end).unwrap(), attempt: 1 }
     }
 
     #[test]
     fn the_known_values() {
-        let known = [
-            (5, 48.5),
-            (50, 363.5),
-            (37, 272.37),
-            (141, 0.41),
-            (998, 999.98),
-            (100, 713.0),
-        ];
+        let known =
+            [(5, 48.5), (50, 363.5), (37, 272.37), (141, 0.41), (998, 999.98), (100, 713.0)];
         for (parameter, value) in known {
             assert_eq!(Reference::value(parameter), value);
         }
@@ -161,27 +137,19 @@ mod tests {
 
     #[test]
     fn simulated_faults_are_what_the_hash_says() {
-        let options = ReferenceOptions {
-            simulate_fault_rate: 0.25,
-            ..Default::default()
-        };
+        let options = ReferenceOptions { simulate_fault_rate: 0.25, ..Default::default() };
         let mut state = Reference.init(options).unwrap();
         let mut rows = Rows::new(1);
         Reference.evaluate(&mut state, slice(0, 10_000), &mut rows);
         let failed = rows.close(10_000).unwrap().len();
-        let expected = (0..10_000)
-            .filter(|&p| Reference::is_faulty(p, 1, 0.25))
-            .count();
+        let expected = (0..10_000).filter(|&p| Reference::is_faulty(p, 1, 0.25)).count();
         assert_eq!(failed, expected);
         assert!((2_200..2_800).contains(&failed), "{failed}");
         assert!(
             (0..10_000)
                 .any(|p| { Reference::is_faulty(p, 1, 0.25) && !Reference::is_faulty(p, 2, 0.25) })
         );
-        let refused = ReferenceOptions {
-            simulate_fault_rate: 1.5,
-            ..Default::default()
-        };
+        let refused = ReferenceOptions { simulate_fault_rate: 1.5, ..Default::default() };
         assert!(Reference.init(refused).is_err());
     }
 }

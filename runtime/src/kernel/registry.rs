@@ -45,10 +45,7 @@ impl<K: Kernel<State: 'static>> RegisteredKernel for Registered<K> {
 
     fn open(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Evaluator>, KernelError> {
         let state = self.0.init(options::from_pairs(options)?)?;
-        Ok(Box::new(Opened {
-            kernel: Arc::clone(&self.0),
-            state,
-        }))
+        Ok(Box::new(Opened { kernel: Arc::clone(&self.0), state }))
     }
 }
 

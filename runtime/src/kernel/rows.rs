@@ -21,21 +21,13 @@ pub(super) struct RowFailure {
 
 impl RowFailure {
     pub(super) fn kind(&self) -> FailureKind {
-        if self.named {
-            FailureKind::Error
-        } else {
-            FailureKind::NotFinite
-        }
+        if self.named { FailureKind::Error } else { FailureKind::NotFinite }
     }
 }
 
 impl Rows {
     pub(super) fn new(columns: usize) -> Self {
-        Self {
-            columns: vec![Vec::new(); columns],
-            failures: Vec::new(),
-            misuse: None,
-        }
+        Self { columns: vec![Vec::new(); columns], failures: Vec::new(), misuse: None }
     }
 
     pub(super) fn clear(&mut self) {
@@ -77,14 +69,8 @@ impl Rows {
     /// The next parameter cannot be evaluated. It is tried again, and dead after the last attempt.
     pub fn fail(&mut self, reason: impl Into<String>) {
         let row = self.len();
-        self.failures.push(RowFailure {
-            row,
-            named: true,
-            reason: reason.into(),
-        });
-        self.columns
-            .iter_mut()
-            .for_each(|column| column.push(f64::NAN));
+        self.failures.push(RowFailure { row, named: true, reason: reason.into() });
+        self.columns.iter_mut().for_each(|column| column.push(f64::NAN));
     }
 
     #[cold]
@@ -118,9 +104,7 @@ impl Rows {
         }
         let found = self.len();
         if found != expected {
-            return Err(format!(
-                "the kernel answered {found} of {expected} parameters"
-            ));
+            return Err(format!("the kernel answered {found} of {expected} parameters"));
         }
         if !self.columns.iter().all(|column| all_finite(column)) {
             self.collect_not_finite();
@@ -137,21 +121,11 @@ impl Rows {
                 self.failures.extend(named.next());
                 continue;
             }
-            let bad = self
-                .columns
-                .iter()
-                .map(|column| column[row])
-                .find(|v| !v.is_finite());
+            let bad = self.columns.iter().map(|column| column[row]).find(|v| !v.is_finite());
             if let Some(value) = bad {
                 let reason = format!("the value is {value}");
-                self.failures.push(RowFailure {
-                    row,
-                    named: false,
-                    reason,
-                });
-                self.columns
-                    .iter_mut()
-                    .for_each(|column| column[row] = f64::NAN);
+                self.failures.push(RowFailure { row, named: false, reason });
+                self.columns.iter_mut().for_each(|column| column[row] = f64::NAN);
             }
         }
     }
@@ -185,12 +159,7 @@ mod tests {
                 _ => rows.push_row(&[1.0, 2.0]),
             }
         }
-        let failures: Vec<_> = rows
-            .close(40)
-            .unwrap()
-            .iter()
-            .map(|f| (f.row, f.named))
-            .collect();
+        let failures: Vec<_> = rows.close(40).unwrap().iter().map(|f| (f.row, f.named)).collect();
         assert_eq!(failures, [(3, true), (17, false), (39, false)]);
         for column in rows.columns() {
             assert!([3, 17, 39].iter().all(|&row: &usize| column[row].is_nan()));
@@ -202,16 +171,9 @@ mod tests {
     fn a_kernel_that_answers_too_little_or_too_wide_is_told() {
         let mut rows = Rows::new(1);
         rows.push(1.0);
-        assert_eq!(
-            rows.close(2).unwrap_err(),
-            "the kernel answered 1 of 2 parameters"
-        );
+        assert_eq!(rows.close(2).unwrap_err(), "the kernel answered 1 of 2 parameters");
         rows.clear();
         rows.push_row(&[1.0, 2.0]);
-        assert!(
-            rows.close(1)
-                .unwrap_err()
-                .contains("2 values, it has 1 columns")
-        );
+        assert!(rows.close(1).unwrap_err().contains("2 values, it has 1 columns"));
     }
 }

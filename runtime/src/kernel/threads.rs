@@ -43,9 +43,7 @@ impl Execution for ThreadExecution {
             clock: Arc::clone(&self.clock),
             abandoned: Arc::clone(&abandoned),
         };
-        thread::Builder::new()
-            .name(format!("ttg-compute-{slot}"))
-            .spawn(move || thread.run())?;
+        thread::Builder::new().name(format!("ttg-compute-{slot}")).spawn(move || thread.run())?;
         Ok(Box::new(ThreadSlot { work, abandoned }))
     }
 }

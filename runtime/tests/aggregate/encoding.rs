@@ -25,14 +25,7 @@ fn foreign(n: u64, s: &[u8], q: &[u8], x: Option<(f64, u64, f64, u64)>) -> Forei
 
 /// Integers with a few digits anywhere, canonical or not.
 fn integer() -> impl Strategy<Value = ByteBuf> {
-    let digit = prop_oneof![
-        Just(0),
-        Just(1),
-        Just(0x7f),
-        Just(0x80),
-        Just(0xff),
-        any::<u8>()
-    ];
+    let digit = prop_oneof![Just(0), Just(1), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
     let digits = prop::collection::vec(digit, 0..12);
     let offset = prop_oneof![0..600_u16, any::<u16>()];
     prop_oneof![
@@ -49,12 +42,7 @@ fn integer() -> impl Strategy<Value = ByteBuf> {
 fn claims() -> impl Strategy<Value = Foreign> {
     let extremes = (value(), any::<u64>(), value(), any::<u64>());
     let count = prop_oneof![0..3_u64, any::<u64>()];
-    (
-        count,
-        integer(),
-        integer(),
-        prop::option::weighted(0.9, extremes),
-    )
+    (count, integer(), integer(), prop::option::weighted(0.9, extremes))
         .prop_map(|(n, s, q, x)| Foreign { n, s, q, x })
 }
 
@@ -132,63 +120,33 @@ fn a_reader_ignores_fields_that_it_does_not_know() {
     let one = aggregate(8, &[1.0]);
     assert_eq!(encode(&known), encode(&one));
     let cubes = vec![1, 2, 3];
-    assert_eq!(
-        decode::<Aggregate>(&encode(&Newer { cubes, known })).unwrap(),
-        one
-    );
+    assert_eq!(decode::<Aggregate>(&encode(&Newer { cubes, known })).unwrap(), one);
 }
 
 #[test]
 fn what_no_column_has_is_refused() {
     let one = Some((1.0, 8, 1.0, 8));
     let refused = [
-        (
-            "values without extremes",
-            foreign(1, &[134, 0, 4], &[12, 1, 16], None),
-        ),
+        ("values without extremes", foreign(1, &[134, 0, 4], &[12, 1, 16], None)),
         ("extremes without values", foreign(0, &[], &[], one)),
         ("a sum without values", foreign(0, &[134, 0, 4], &[], None)),
-        (
-            "squares without values",
-            foreign(0, &[], &[12, 1, 16], None),
-        ),
+        ("squares without values", foreign(0, &[], &[12, 1, 16], None)),
         ("an offset without digits", foreign(1, &[0, 0], &[], one)),
         ("half an offset", foreign(1, &[9], &[], one)),
         ("a zero digit below", foreign(1, &[0, 0, 0, 1], &[], one)),
         ("a sign digit too many", foreign(1, &[0, 0, 1, 0], &[], one)),
-        (
-            "a minus digit too many",
-            foreign(1, &[0, 0, 0x81, 0xff], &[], one),
-        ),
+        ("a minus digit too many", foreign(1, &[0, 0, 0x81, 0xff], &[], one)),
         ("a sum that is too wide", foreign(1, &[15, 1, 1], &[], one)),
-        (
-            "a sum that is wider still",
-            foreign(1, &[0xff, 0xff, 1], &[], one),
-        ),
-        (
-            "squares that are too wide",
-            foreign(1, &[], &[22, 2, 1], one),
-        ),
+        ("a sum that is wider still", foreign(1, &[0xff, 0xff, 1], &[], one)),
+        ("squares that are too wide", foreign(1, &[], &[22, 2, 1], one)),
         ("negative squares", foreign(1, &[], &[0, 0, 0x81], one)),
-        (
-            "an infinite extreme",
-            foreign(1, &[], &[], Some((1.0, 8, f64::INFINITY, 8))),
-        ),
-        (
-            "an extreme that is no number",
-            foreign(1, &[], &[], Some((f64::NAN, 8, 1.0, 8))),
-        ),
+        ("an infinite extreme", foreign(1, &[], &[], Some((1.0, 8, f64::INFINITY, 8)))),
+        ("an extreme that is no number", foreign(1, &[], &[], Some((f64::NAN, 8, 1.0, 8)))),
         ("minus zero", foreign(1, &[], &[], Some((-0.0, 8, 0.0, 8)))),
-        (
-            "a minimum above the maximum",
-            foreign(2, &[], &[], Some((2.0, 8, 1.0, 9))),
-        ),
+        ("a minimum above the maximum", foreign(2, &[], &[], Some((2.0, 8, 1.0, 9)))),
     ];
     for (what, record) in refused {
-        assert!(
-            decode::<Aggregate>(&encode(&record)).is_err(),
-            "{what} was accepted"
-        );
+        assert!(decode::<Aggregate>(&encode(&record)).is_err(), "{what} was accepted");
     }
     // The widest ones that are taken.
     let widest = foreign(1, &[14, 1, 1], &[20, 2, 1], one);
@@ -199,8 +157,5 @@ fn what_no_column_has_is_refused() {
 fn a_record_whose_moments_contradict_each_other_has_variance_zero() {
     let contradiction = foreign(1, &[200, 0, 1], &[], Some((1.0, 8, 1.0, 8)));
     let aggregate: Aggregate = decode(&encode(&contradiction)).unwrap();
-    assert_eq!(
-        (aggregate.variance(), aggregate.stddev()),
-        (Some(0.0), Some(0.0))
-    );
+    assert_eq!((aggregate.variance(), aggregate.stddev()), (Some(0.0), Some(0.0)));
 }

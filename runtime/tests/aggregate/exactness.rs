@@ -51,10 +51,7 @@ fn columns() -> Vec<Vec<f64>> {
     // A right triangle: a^2 + b^2 is the square of the 54-bit number a + 1.
     const TWO_26: f64 = (1 << 26) as f64;
     let (a, b) = (2.0 * TWO_26 * (TWO_26 + 1.0), 2.0 * TWO_26 + 1.0);
-    let finite: Vec<f64> = HOSTILE
-        .into_iter()
-        .filter(|value| value.is_finite())
-        .collect();
+    let finite: Vec<f64> = HOSTILE.into_iter().filter(|value| value.is_finite()).collect();
     let mut columns: Vec<Vec<f64>> = vec![
         finite.clone(),
         vec![1e308; 20],
@@ -108,17 +105,9 @@ fn columns() -> Vec<Vec<f64>> {
         column.extend([5e-324, f64::from_bits(bounded(1 << 53))]);
         columns.push(column);
         columns.push((0..length).map(|_| 1000.0 * random.fraction()).collect());
-        columns.push(
-            (0..length)
-                .map(|_| f64::from_bits(bounded(1 << 53)))
-                .collect(),
-        );
+        columns.push((0..length).map(|_| f64::from_bits(bounded(1 << 53))).collect());
         // Few bits, many ties.
-        columns.push(
-            (0..length)
-                .map(|_| (bounded(9) as f64 - 4.0) * EPSILON + 1.0)
-                .collect(),
-        );
+        columns.push((0..length).map(|_| (bounded(9) as f64 - 4.0) * EPSILON + 1.0).collect());
     }
     columns
 }
@@ -132,23 +121,16 @@ fn in_python(columns: &[Vec<f64>]) -> Vec<[u64; 4]> {
         .spawn()
         .expect("this test compares with python3, which has to be on the PATH");
     let hex = |value: &f64| format!("{:016x} ", value.to_bits());
-    let lines = columns
-        .iter()
-        .map(|column| column.iter().map(hex).collect::<String>() + "\n");
+    let lines = columns.iter().map(|column| column.iter().map(hex).collect::<String>() + "\n");
     let mut stdin = python.stdin.take().expect("piped");
-    stdin
-        .write_all(lines.collect::<String>().as_bytes())
-        .expect("python3 reads all");
+    stdin.write_all(lines.collect::<String>().as_bytes()).expect("python3 reads all");
     drop(stdin);
     let output = python.wait_with_output().expect("python3 ends");
     assert!(output.status.success(), "exact.py failed");
     let printed = String::from_utf8(output.stdout).expect("hexadecimal");
     let bits = |hex: &str| u64::from_str_radix(hex, 16).expect("hexadecimal");
     let four = |line: &str| line.split(' ').map(bits).collect::<Vec<_>>().try_into();
-    printed
-        .lines()
-        .map(|line| four(line).expect("four numbers"))
-        .collect()
+    printed.lines().map(|line| four(line).expect("four numbers")).collect()
 }
 
 #[test]

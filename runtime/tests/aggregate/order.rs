@@ -9,10 +9,7 @@ use super::{aggregate, value};
 
 fn column() -> impl Strategy<Value = Vec<f64>> {
     // Beyond a few blocks of the accumulator.
-    prop_oneof![
-        prop::collection::vec(value(), 0..50),
-        prop::collection::vec(-1e3..1e3, 0..1500),
-    ]
+    prop_oneof![prop::collection::vec(value(), 0..50), prop::collection::vec(-1e3..1e3, 0..1500),]
 }
 
 fn shuffled() -> impl Strategy<Value = (Vec<f64>, Vec<usize>)> {
@@ -83,10 +80,7 @@ fn a_take_leaves_nothing_behind() {
 
 #[test]
 fn what_cancels_leaves_no_trace() {
-    let (large, small) = (
-        aggregate(0, &[1e300, -1e300]),
-        aggregate(2, &[1e-300, -1e-300]),
-    );
+    let (large, small) = (aggregate(0, &[1e300, -1e300]), aggregate(2, &[1e-300, -1e-300]));
     let (mut ascending, mut descending) = (small.clone(), large.clone());
     ascending.merge(&large);
     descending.merge(&small);

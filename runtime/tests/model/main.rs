@@ -31,10 +31,8 @@ fn model_holds<H: Harness>(cases: u32) {
         ..Config::default()
     };
     let run = |history: Vec<Operation>| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut session = Session::<H>::start().await;
             for operation in history {

@@ -16,10 +16,7 @@ pub(crate) struct When {
 
 impl When {
     pub(crate) fn after(self, by: Duration) -> Self {
-        Self {
-            earliest: self.earliest.after(by),
-            latest: self.latest.after(by),
-        }
+        Self { earliest: self.earliest.after(by), latest: self.latest.after(by) }
     }
 
     fn surely_reached(self, now: Self) -> bool {
@@ -33,15 +30,8 @@ impl When {
 
 #[derive(Debug)]
 pub(crate) enum Place {
-    Waiting {
-        due: When,
-        failed: bool,
-    },
-    Leased {
-        by: usize,
-        receipt: Receipt,
-        end: When,
-    },
+    Waiting { due: When, failed: bool },
+    Leased { by: usize, receipt: Receipt, end: When },
 }
 
 impl Place {
@@ -123,14 +113,8 @@ impl Model {
 
     pub(crate) fn deliver(&mut self, by: usize, delivery: &Delivery, now: When, lease: Duration) {
         let key = delivery.chunk.key;
-        let (chunk, place) = self
-            .open
-            .get_mut(&key)
-            .expect("only what is open is delivered");
-        assert!(
-            !place.due().surely_ahead(now),
-            "{key} came early: {place:?}"
-        );
+        let (chunk, place) = self.open.get_mut(&key).expect("only what is open is delivered");
+        assert!(!place.due().surely_ahead(now), "{key} came early: {place:?}");
         let (silent, failed) = match place {
             Place::Waiting { failed, .. } => (false, *failed),
             Place::Leased { .. } => (true, false),
@@ -139,11 +123,7 @@ impl Model {
         self.redelivered += u64::from(silent || failed);
         assert_eq!(delivery.chunk, *chunk);
         assert_eq!(delivery.suspect, silent);
-        *place = Place::Leased {
-            by,
-            receipt: delivery.receipt,
-            end: now.after(lease),
-        };
+        *place = Place::Leased { by, receipt: delivery.receipt, end: now.after(lease) };
     }
 
     /// The chunk of a delivery that is still this consumer's.

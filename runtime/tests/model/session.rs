@@ -53,15 +53,13 @@ impl<H: Harness> Session<H> {
         match operation {
             Operation::Publish { from, count } => {
                 let indices = from..(from + count).min(CHUNKS);
-                let chunks: Vec<_> = indices
-                    .map(|index| chunk_of(&self.model.job, index))
-                    .collect();
+                let chunks: Vec<_> =
+                    indices.map(|index| chunk_of(&self.model.job, index)).collect();
                 self.publish(&chunks).await;
             }
             Operation::Replay { origin } => self.replay(origin).await,
             Operation::Receive { by, credit } => {
-                self.receive(by, NonZeroU32::new(credit).expect("credit"))
-                    .await;
+                self.receive(by, NonZeroU32::new(credit).expect("credit")).await;
             }
             Operation::Renew(pick) => self.renew(&pick).await,
             Operation::Commit { pick, dead } => self.commit(&pick, dead).await,
@@ -70,12 +68,7 @@ impl<H: Harness> Session<H> {
             Operation::GiveBackStrays { by, held } => self.give_back_strays(by, &held).await,
             Operation::Elapse(eighths) => self.harness.elapse(H::lease() * eighths / 8).await,
             Operation::Cancel => {
-                assert!(
-                    self.consumers[0]
-                        .cancel(self.model.job.uid)
-                        .await
-                        .expect("cancel")
-                );
+                assert!(self.consumers[0].cancel(self.model.job.uid).await.expect("cancel"));
                 self.model.cancel();
             }
             Operation::PurgeAndSubmitAgain => self.purge_and_submit_again().await,
@@ -119,11 +112,7 @@ impl<H: Harness> Session<H> {
         };
         let ours = |key: IdempotencyKey| key.chunk == chunk.key.chunk;
         if !self.model.open.keys().any(|key| ours(*key)) {
-            let earlier = self
-                .model
-                .outcomes
-                .iter()
-                .filter(|outcome| ours(outcome.key));
+            let earlier = self.model.outcomes.iter().filter(|outcome| ours(outcome.key));
             let generation = u32::try_from(earlier.count()).expect("few");
             self.publish(&[replay(&chunk, generation, range)]).await;
         }
@@ -131,16 +120,9 @@ impl<H: Harness> Session<H> {
 
     async fn receive(&mut self, by: usize, credit: NonZeroU32) -> usize {
         let now = self.harness.now();
-        let point = When {
-            earliest: now,
-            latest: now,
-        };
+        let point = When { earliest: now, latest: now };
         let due = self.model.due(point);
-        let wait = if due.is_empty() {
-            Duration::ZERO
-        } else {
-            PATIENCE
-        };
+        let wait = if due.is_empty() { Duration::ZERO } else { PATIENCE };
         let (now, received) = self.timed(self.consumers[by].receive(credit, wait)).await;
         let received = received.expect("receive");
         assert!(received.len() <= credit.get() as usize, "credit");
@@ -183,9 +165,7 @@ impl<H: Harness> Session<H> {
         let dead: Vec<u64> = (range.start()..range.end()).take(dead).collect();
         let outcome = outcome(&delivery.chunk, &name(by), &dead);
         let expected = self.model.commit(&outcome);
-        let committed = self.consumers[by]
-            .commit(&[(delivery.receipt, outcome)])
-            .await;
+        let committed = self.consumers[by].commit(&[(delivery.receipt, outcome)]).await;
         assert_eq!(committed.expect("commit"), [expected]);
     }
 
@@ -194,11 +174,7 @@ impl<H: Harness> Session<H> {
             return;
         };
         let why = failure(&format!("failure of delivery {}", self.handed.len()));
-        let nacks = [Nack {
-            receipt: delivery.receipt,
-            retry_in,
-            failure: why.clone(),
-        }];
+        let nacks = [Nack { receipt: delivery.receipt, retry_in, failure: why.clone() }];
         let (now, settled) = self.timed(self.consumers[by].nack(&nacks)).await;
         let settled = settled.expect("nack");
         let Some((chunk, place)) = self.model.held(by, delivery.receipt) else {
@@ -254,19 +230,11 @@ impl<H: Harness> Session<H> {
             }
         }
         let returned = returned.expect("give back strays");
-        assert!(
-            returned == expected || self.model.cancelled,
-            "{returned} strays"
-        );
+        assert!(returned == expected || self.model.cancelled, "{returned} strays");
     }
 
     async fn purge_and_submit_again(&mut self) {
-        assert!(
-            self.consumers[0]
-                .purge(self.model.job.uid)
-                .await
-                .expect("purge")
-        );
+        assert!(self.consumers[0].purge(self.model.job.uid).await.expect("purge"));
         let job = job(self.model.job.name.as_str(), CHUNKS, CHUNK_SIZE);
         let registered = self.consumers[0].register(&job).await.expect("register");
         assert_eq!(registered, Registered::New);
@@ -276,8 +244,7 @@ impl<H: Harness> Session<H> {
     pub(crate) async fn check_progress(&self) {
         let uid = self.model.job.uid;
         let (now, progress) = self.timed(self.consumers[0].progress(uid)).await;
-        self.model
-            .check(&progress.expect("progress").expect("a job"), now);
+        self.model.check(&progress.expect("progress").expect("a job"), now);
     }
 
     /// Whatever happened: one worker that stays ends the job, and nothing is lost.
@@ -286,10 +253,7 @@ impl<H: Harness> Session<H> {
             self.purge_and_submit_again().await;
         }
         self.publish(&cut(&self.model.job)).await;
-        let newest = Pick {
-            age: 0,
-            foreign: false,
-        };
+        let newest = Pick { age: 0, foreign: false };
         // No wait is as long, so that all that is open is due.
         self.harness.elapse(H::lease() * 2).await;
         while self.receive(0, NonZeroU32::MIN).await > 0 {
@@ -299,9 +263,7 @@ impl<H: Harness> Session<H> {
         let job = self.model.job.uid;
         let progress = self.consumers[1].progress(job).await.expect("progress");
         assert_eq!(progress.expect("a job").state, JobState::Complete);
-        let page = self.consumers[1]
-            .outcomes(job, OutcomeCursor::START, 1_000)
-            .await;
+        let page = self.consumers[1].outcomes(job, OutcomeCursor::START, 1_000).await;
         assert_eq!(page.expect("outcomes").outcomes, self.model.outcomes);
     }
 }

@@ -44,29 +44,19 @@ pub fn chunk_of(job: &JobRecord, index: u64) -> Chunk {
         traceparent: Some(format!("00-{}-00f067aa0ba902b7-01", job.uid)),
         tracestate: Some("ttg=conformance".to_owned()),
     };
-    Chunk::cut(
-        job.uid,
-        &Arc::new(job.spec.clone()),
-        ChunkIndex(index),
-        &trace,
-    )
-    .expect("the index is in the cut")
+    Chunk::cut(job.uid, &Arc::new(job.spec.clone()), ChunkIndex(index), &trace)
+        .expect("the index is in the cut")
 }
 
 /// All chunks of the job's cut.
 pub fn cut(job: &JobRecord) -> Vec<Chunk> {
-    (0..job.spec.chunks_total())
-        .map(|index| chunk_of(job, index))
-        .collect()
+    (0..job.spec.chunks_total()).map(|index| chunk_of(job, index)).collect()
 }
 
 /// A replay of `range`, which died in `origin`.
 pub fn replay(origin: &Chunk, generation: u32, range: ParameterRange) -> Chunk {
     Chunk {
-        key: IdempotencyKey {
-            generation: Generation(generation),
-            ..origin.key
-        },
+        key: IdempotencyKey { generation: Generation(generation), ..origin.key },
         range,
         counters: Counters::default(),
         last_failure: None,
@@ -92,14 +82,8 @@ pub fn outcome(chunk: &Chunk, worker: &WorkerId, dead: &[u64]) -> Outcome {
         key: chunk.key,
         range: chunk.range,
         columns: vec![
-            Column {
-                name: "half".to_owned(),
-                aggregate: halves.take(),
-            },
-            Column {
-                name: "negative".to_owned(),
-                aggregate: negatives.take(),
-            },
+            Column { name: "half".to_owned(), aggregate: halves.take() },
+            Column { name: "negative".to_owned(), aggregate: negatives.take() },
         ],
         dead: dead_parameters,
         attempt: chunk.counters.attempt(),

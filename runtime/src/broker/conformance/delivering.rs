@@ -60,26 +60,14 @@ pub async fn publishing_again_adds_exactly_what_is_missing<H: Harness>() {
     let submitter = &world.submitter;
     let twice = [&chunks[..3], &chunks[..1]].concat();
     let published = submitter.publish(&twice).await;
-    assert_eq!(
-        published,
-        Published {
-            added: 3,
-            present: 1
-        }
-    );
+    assert_eq!(published, Published { added: 3, present: 1 });
     let consumer = world.consumer("a").await;
     let settled = consumer.one().await;
     assert_eq!(consumer.complete(&settled).await, Committed::First);
     let leased = consumer.one().await;
 
     let published = submitter.publish(&chunks).await;
-    assert_eq!(
-        published,
-        Published {
-            added: 2,
-            present: 3
-        }
-    );
+    assert_eq!(published, Published { added: 2, present: 3 });
     let rest = consumer.drain(10).await;
     assert_eq!(rest.len(), 3);
     assert_eq!(keys(&rest), (2..5).collect());
@@ -88,13 +76,7 @@ pub async fn publishing_again_adds_exactly_what_is_missing<H: Harness>() {
         assert_eq!(consumer.complete(delivery).await, Committed::First);
     }
     let published = submitter.publish(&chunks).await;
-    assert_eq!(
-        published,
-        Published {
-            added: 0,
-            present: 5
-        }
-    );
+    assert_eq!(published, Published { added: 0, present: 5 });
     consumer.none().await;
 }
 
@@ -168,11 +150,7 @@ pub async fn counters_and_trace_context_and_spec_survive_the_round_trip<H: Harne
     let mut chunks = cut(&world.job);
     let mut worn = replay(&chunks[1], 7, chunks[1].range);
     worn.last_failure = Some(failure("it has no half"));
-    worn.counters = Counters {
-        failures: 1,
-        silent_deliveries: 2,
-        give_backs: 3,
-    };
+    worn.counters = Counters { failures: 1, silent_deliveries: 2, give_backs: 3 };
     chunks.push(worn);
     world.submitter.publish(&chunks).await;
     let consumer = world.consumer("a").await;

@@ -71,10 +71,7 @@ pub async fn an_unknown_job_is_told_so<H: Harness>() {
     assert!(!consumer.broker.purge(unknown.uid).await.expect("purge"));
     let delivery = consumer.one().await;
     let outcome = outcome(&chunk_of(&unknown, 0), &consumer.worker, &[]);
-    let receipt = Receipt {
-        key: outcome.key,
-        ..delivery.receipt
-    };
+    let receipt = Receipt { key: outcome.key, ..delivery.receipt };
     assert_eq!(consumer.commit(receipt, outcome).await, Committed::Dropped);
     assert_eq!(consumer.complete(&delivery).await, Committed::First);
     consumer.none().await;
@@ -93,9 +90,7 @@ pub async fn a_cancelled_job_delivers_nothing_and_drops_outcomes<H: Harness>() {
         assert_eq!(consumer.renew(&deliveries[1]).await, Renewed::Lost);
     }
     assert_eq!(consumer.complete(&deliveries[1]).await, Committed::Dropped);
-    consumer
-        .nack(&deliveries[2], Duration::ZERO, &failure("no"))
-        .await;
+    consumer.nack(&deliveries[2], Duration::ZERO, &failure("no")).await;
     consumer.give_back(&deliveries[3], Duration::ZERO).await;
     world.harness.elapse(H::lease()).await;
     consumer.none().await;
@@ -125,22 +120,13 @@ pub async fn a_purged_job_is_gone_and_its_zombie_touches_nothing_new<H: Harness>
     let new = job(world.job.name.as_str(), 3, world.job.spec.chunk_size.get());
     assert_eq!(register(&consumer, &new).await, Registered::New);
     let published = world.submitter.publish(&cut(&new)).await;
-    assert_eq!(
-        published,
-        Published {
-            added: 3,
-            present: 0
-        }
-    );
+    assert_eq!(published, Published { added: 3, present: 0 });
     let held = consumer.one().await;
     act_as_zombie(&world, &consumer, &old).await;
 
     let progress = world.progress_of(&new).await;
     let chunks = progress.chunks;
-    assert_eq!(
-        (chunks.ready, chunks.in_flight, chunks.completed),
-        (2, 1, 0)
-    );
+    assert_eq!((chunks.ready, chunks.in_flight, chunks.completed), (2, 1, 0));
     assert_eq!(chunks.duplicates_dropped, 0);
     assert_eq!(consumer.complete(&held).await, Committed::First);
     for delivery in consumer.take(2).await {
@@ -196,9 +182,8 @@ pub async fn two_jobs_share_a_broker_and_do_not_mix<H: Harness>() {
     submitter.publish(&cut(&other)).await;
     let deliveries = consumer.drain(2).await;
     assert_eq!(deliveries.len(), 5);
-    let (ones, others): (Vec<_>, Vec<_>) = deliveries
-        .into_iter()
-        .partition(|delivery| delivery.chunk.key.job == one.uid);
+    let (ones, others): (Vec<_>, Vec<_>) =
+        deliveries.into_iter().partition(|delivery| delivery.chunk.key.job == one.uid);
     assert_eq!((ones.len(), others.len()), (2, 3));
     for delivery in &ones {
         assert_eq!(delivery.chunk.spec.parameters, one.spec.parameters);
@@ -207,10 +192,7 @@ pub async fn two_jobs_share_a_broker_and_do_not_mix<H: Harness>() {
     assert_eq!(world.progress().await.state, JobState::Complete);
     let progress = world.progress_of(&other).await;
     assert_eq!(progress.state, JobState::Running);
-    assert_eq!(
-        (progress.chunks.completed, progress.chunks.in_flight),
-        (0, 3)
-    );
+    assert_eq!((progress.chunks.completed, progress.chunks.in_flight), (0, 3));
 
     assert!(submitter.broker.cancel(one.uid).await.expect("cancel"));
     assert!(submitter.broker.purge(one.uid).await.expect("purge"));
@@ -220,10 +202,7 @@ pub async fn two_jobs_share_a_broker_and_do_not_mix<H: Harness>() {
     }
     let keys: Vec<_> = others.iter().map(|delivery| delivery.chunk.key).collect();
     let read = consumer.outcomes(&other, 2).await;
-    assert_eq!(
-        read.iter().map(|outcome| outcome.key).collect::<Vec<_>>(),
-        keys
-    );
+    assert_eq!(read.iter().map(|outcome| outcome.key).collect::<Vec<_>>(), keys);
 }
 
 /// Monitors see the last beat of every worker that beats, and no more of one that stopped.

@@ -25,10 +25,7 @@ pub async fn an_expired_lease_is_redelivered_with_one_silent_delivery_more<H: Ha
     let mut due = world.harness.now();
     for silent_deliveries in 0..3 {
         let delivery = world.delivered_not_before(due, holders[0]).await;
-        let counters = Counters {
-            silent_deliveries,
-            ..Counters::default()
-        };
+        let counters = Counters { silent_deliveries, ..Counters::default() };
         assert_eq!(delivery.chunk.counters, counters);
         assert_eq!(delivery.suspect, silent_deliveries > 0);
         if world.capabilities().renewable_leases {
@@ -92,11 +89,7 @@ pub async fn a_stale_receipt_changes_nothing<H: Harness>() {
     assert_stale(&world, &a, &lost).await;
     assert_stale(&world, &b, &held).await;
     let again = b.one().await;
-    let counters = Counters {
-        silent_deliveries: 1,
-        give_backs: 1,
-        failures: 0,
-    };
+    let counters = Counters { silent_deliveries: 1, give_backs: 1, failures: 0 };
     assert_eq!((again.chunk.counters, again.suspect), (counters, false));
     assert_eq!(again.chunk.last_failure, None);
 
@@ -141,10 +134,7 @@ pub async fn a_receipt_serves_only_the_consumer_that_holds_it<H: Harness>() {
     let delivery = a.one().await;
     assert_stale(&world, &b, &delivery).await;
     b.none().await;
-    assert_eq!(
-        a.give_back(&delivery, Duration::ZERO).await,
-        Settled::Applied
-    );
+    assert_eq!(a.give_back(&delivery, Duration::ZERO).await, Settled::Applied);
 }
 
 /// What a lost reply or a restarted actor left behind returns at once and is charged nothing;
@@ -162,10 +152,7 @@ pub async fn strays_are_given_back_uncharged_and_held_ones_are_kept<H: Harness>(
     let keys: Vec<_> = returned.iter().map(|d| d.chunk.key).collect();
     assert_eq!(keys, [mine[0].chunk.key, mine[2].chunk.key]);
     for delivery in &returned {
-        let counters = Counters {
-            give_backs: 1,
-            ..Counters::default()
-        };
+        let counters = Counters { give_backs: 1, ..Counters::default() };
         assert_eq!(delivery.chunk.counters, counters);
         assert!(!delivery.suspect);
     }

@@ -22,16 +22,8 @@ pub async fn outcomes_are_read_from_the_start_as_often_as_wanted<H: Harness>() {
         committed.push(outcome);
     }
     for limit in [1, 2, 3, 7, 100] {
-        assert_eq!(
-            a.outcomes(&world.job, limit).await,
-            committed,
-            "{limit} a page"
-        );
-        assert_eq!(
-            b.outcomes(&world.job, limit).await,
-            committed,
-            "{limit} a page"
-        );
+        assert_eq!(a.outcomes(&world.job, limit).await, committed, "{limit} a page");
+        assert_eq!(b.outcomes(&world.job, limit).await, committed, "{limit} a page");
     }
 }
 
@@ -43,9 +35,7 @@ pub async fn a_cursor_goes_on_where_its_page_ended<H: Harness>() {
     for delivery in &deliveries[..2] {
         assert_eq!(consumer.complete(delivery).await, Committed::First);
     }
-    let page = consumer
-        .broker
-        .outcomes(world.job.uid, OutcomeCursor::START, 1);
+    let page = consumer.broker.outcomes(world.job.uid, OutcomeCursor::START, 1);
     let page = page.await.expect("outcomes");
     let next = page.next.expect("another outcome follows");
     assert_eq!(consumer.complete(&deliveries[2]).await, Committed::First);
@@ -62,12 +52,7 @@ pub async fn outcomes_survive_byte_for_byte<H: Harness>() {
     let world = World::<H>::new(3).await;
     let consumer = world.consumer("a").await;
     let mut committed = Vec::new();
-    for (delivery, dead) in consumer
-        .take(3)
-        .await
-        .iter()
-        .zip([&[][..], &[0, 2], &[0, 1, 2, 3]])
-    {
+    for (delivery, dead) in consumer.take(3).await.iter().zip([&[][..], &[0, 2], &[0, 1, 2, 3]]) {
         let start = delivery.chunk.range.start();
         let dead: Vec<u64> = dead.iter().map(|at| start + at).collect();
         let outcome = outcome(&delivery.chunk, &consumer.worker, &dead);

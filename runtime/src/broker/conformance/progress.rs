@@ -15,15 +15,8 @@ fn fresh(total: u64) -> JobProgress {
     JobProgress {
         state: JobState::Running,
         published: total,
-        chunks: ChunkCounts {
-            total,
-            ready: total,
-            ..ChunkCounts::default()
-        },
-        parameters: ParameterCounts {
-            total: total * CHUNK_SIZE,
-            ..ParameterCounts::default()
-        },
+        chunks: ChunkCounts { total, ready: total, ..ChunkCounts::default() },
+        parameters: ParameterCounts { total: total * CHUNK_SIZE, ..ParameterCounts::default() },
         last_commit: None,
     }
 }
@@ -59,17 +52,10 @@ pub async fn progress_counts_every_chunk_and_parameter<H: Harness>() {
 
     commit(&consumer, &deliveries[0], 1).await;
     commit(&consumer, &deliveries[1], CHUNK_SIZE).await;
-    consumer
-        .nack(&deliveries[2], H::lease() * 50, &failure("no"))
-        .await;
+    consumer.nack(&deliveries[2], H::lease() * 50, &failure("no")).await;
     consumer.give_back(&deliveries[3], Duration::ZERO).await;
-    expected.chunks = ChunkCounts {
-        completed: 1,
-        dead: 1,
-        ready: 2,
-        delayed: 1,
-        ..fresh(5).chunks
-    };
+    expected.chunks =
+        ChunkCounts { completed: 1, dead: 1, ready: 2, delayed: 1, ..fresh(5).chunks };
     expected.parameters.completed = CHUNK_SIZE - 1;
     expected.parameters.dead = 1 + CHUNK_SIZE;
     world.expect_progress(expected).await;
@@ -154,12 +140,7 @@ pub async fn a_replay_moves_dead_parameters_to_completed<H: Harness>() {
     commit(&consumer, &origins[1], CHUNK_SIZE).await;
     let mut expected = fresh(2);
     expected.state = JobState::Complete;
-    expected.chunks = ChunkCounts {
-        total: 2,
-        completed: 1,
-        dead: 1,
-        ..ChunkCounts::default()
-    };
+    expected.chunks = ChunkCounts { total: 2, completed: 1, dead: 1, ..ChunkCounts::default() };
     expected.parameters.completed = CHUNK_SIZE - 2;
     expected.parameters.dead = CHUNK_SIZE + 2;
     world.expect_progress(expected).await;
@@ -183,17 +164,10 @@ pub async fn a_replay_moves_dead_parameters_to_completed<H: Harness>() {
     world.expect_progress(expected).await;
 
     assert_eq!(commit(&consumer, &deliveries[1], 1).await, Committed::First);
-    assert_eq!(
-        commit(&consumer, &deliveries[1], 0).await,
-        Committed::Duplicate
-    );
+    assert_eq!(commit(&consumer, &deliveries[1], 0).await, Committed::Duplicate);
     expected.state = JobState::Complete;
-    expected.chunks = ChunkCounts {
-        total: 2,
-        completed: 2,
-        duplicates_dropped: 1,
-        ..ChunkCounts::default()
-    };
+    expected.chunks =
+        ChunkCounts { total: 2, completed: 2, duplicates_dropped: 1, ..ChunkCounts::default() };
     expected.parameters.completed += CHUNK_SIZE - 1;
     expected.parameters.dead -= CHUNK_SIZE - 1;
     world.expect_progress(expected).await;

@@ -37,10 +37,7 @@ pub async fn a_nacked_chunk_returns_not_early_with_one_failure_more_and_its_reas
         assert_eq!(settled, Settled::Applied);
         let receipt = delivery.receipt;
         delivery = world.delivered_not_before(due, &consumer).await;
-        let counters = Counters {
-            failures,
-            ..Counters::default()
-        };
+        let counters = Counters { failures, ..Counters::default() };
         assert_eq!(delivery.chunk.counters, counters);
         assert_eq!(delivery.chunk.last_failure, Some(why));
         assert!(!delivery.suspect);
@@ -55,10 +52,7 @@ pub async fn a_given_back_chunk_returns_at_once_and_is_charged_nothing<H: Harnes
     let mut holders = [&a, &b];
     for give_backs in 0..4 {
         let delivery = holders[0].one().await;
-        let counters = Counters {
-            give_backs,
-            ..Counters::default()
-        };
+        let counters = Counters { give_backs, ..Counters::default() };
         assert_eq!(delivery.chunk.counters, counters);
         assert!(!delivery.suspect);
         let settled = holders[0].give_back(&delivery, Duration::ZERO).await;
@@ -77,10 +71,7 @@ pub async fn a_chunk_given_back_for_later_does_not_return_early<H: Harness>() {
     let due = world.harness.now().after(delay);
     assert_eq!(consumer.give_back(&delivery, delay).await, Settled::Applied);
     let delivery = world.delivered_not_before(due, &consumer).await;
-    let counters = Counters {
-        give_backs: 1,
-        ..Counters::default()
-    };
+    let counters = Counters { give_backs: 1, ..Counters::default() };
     assert_eq!(delivery.chunk.counters, counters);
 }
 
@@ -97,10 +88,7 @@ pub async fn the_first_outcome_of_a_key_wins_and_later_ones_are_counted<H: Harne
         (death.receipt, outcome(&death.chunk, &a.worker, &dead)),
     ];
     let others = [
-        (
-            success.receipt,
-            outcome(&success.chunk, &b.worker, &[success.chunk.range.start()]),
-        ),
+        (success.receipt, outcome(&success.chunk, &b.worker, &[success.chunk.range.start()])),
         (death.receipt, outcome(&death.chunk, &b.worker, &[])),
     ];
     let [success_first, death_first] = firsts.clone();

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Harness;
 use super::builders::{cut, job, outcome, worker};
-use super::{Broker, Harness};
+use crate::broker::Broker;
 use crate::broker::port::{Capabilities, Committed, GiveBack, Nack, Published, Renewed, Settled};
 use crate::broker::views::{JobProgress, OutcomeCursor};
 use crate::chunk::Chunk;
@@ -50,12 +51,7 @@ impl<H: Harness> World<H> {
         let submitter = Consumer::connect(&harness, "submitter", lease).await;
         let job = job("law", chunks, CHUNK_SIZE);
         submitter.broker.register(&job).await.expect("register");
-        Self {
-            harness,
-            job,
-            submitter,
-            lease,
-        }
+        Self { harness, job, submitter, lease }
     }
 
     pub(super) async fn consumer(&self, name: &str) -> Consumer {
@@ -94,13 +90,7 @@ impl<H: Harness> World<H> {
     pub(super) async fn expect_progress(&self, expected: JobProgress) {
         let found = self.progress().await;
         let last_commit = None;
-        assert_eq!(
-            JobProgress {
-                last_commit,
-                ..found
-            },
-            expected
-        );
+        assert_eq!(JobProgress { last_commit, ..found }, expected);
     }
 
     /// A job's progress; where counts lag, once they stand still.
@@ -122,10 +112,7 @@ impl<H: Harness> World<H> {
 }
 
 /// Says that a law does not hold here, and that this is known.
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped law is told to whoever runs the tests"
-)]
+#[expect(clippy::print_stderr, reason = "a skipped law is told to whoever runs the tests")]
 pub(super) fn skip(law: &str, capabilities: Capabilities) {
     eprintln!("skipped: {law}: beyond {capabilities:?}");
 }
@@ -221,23 +208,14 @@ impl Consumer {
         retry_in: Duration,
         failure: &Failure,
     ) -> Settled {
-        let nack = Nack {
-            receipt: delivery.receipt,
-            retry_in,
-            failure: failure.clone(),
-        };
+        let nack = Nack { receipt: delivery.receipt, retry_in, failure: failure.clone() };
         only(self.broker.nack(&[nack]).await.expect("nack"))
     }
 
     pub(super) async fn give_back(&self, delivery: &Delivery, retry_in: Duration) -> Settled {
         let receipt = delivery.receipt;
         let give_back = GiveBack { receipt, retry_in };
-        only(
-            self.broker
-                .give_back(&[give_back])
-                .await
-                .expect("give back"),
-        )
+        only(self.broker.give_back(&[give_back]).await.expect("give back"))
     }
 
     pub(super) async fn progress(&self, job: &JobRecord) -> Option<JobProgress> {

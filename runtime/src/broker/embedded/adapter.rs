@@ -92,12 +92,7 @@ impl EmbeddedBroker {
         opening: Opening,
         boot: impl FnOnce() -> Result<String, super::fault::Fault> + Send + 'static,
     ) -> Result<Self, BrokerError> {
-        let EmbeddedConfig {
-            dir,
-            worker,
-            lease,
-            clock,
-        } = config;
+        let EmbeddedConfig { dir, worker, lease, clock } = config;
         let place = Place::new(&dir);
         let broker = Arc::clone(&place.broker);
         let (boot_sender, boot_receiver) = std::sync::mpsc::channel();
@@ -161,12 +156,7 @@ impl EmbeddedBroker {
         job: i64,
         bit: fn(&mut Store, i64) -> Result<bool, super::fault::Fault>,
     ) -> Result<(), BrokerError> {
-        while self
-            .shared
-            .writer
-            .call(move |store| bit(store, job))
-            .await?
-        {}
+        while self.shared.writer.call(move |store| bit(store, job)).await? {}
         Ok(())
     }
 }
@@ -181,27 +171,17 @@ pub(super) enum Opening {
 #[async_trait]
 impl Broker for EmbeddedBroker {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            name: "embedded",
-            renewable_leases: true,
-            immediate_progress: true,
-        }
+        Capabilities { name: "embedded", renewable_leases: true, immediate_progress: true }
     }
 
     async fn register(&self, job: &JobRecord) -> Result<Registered, BrokerError> {
         let job = job.clone();
-        self.shared
-            .writer
-            .call(move |store| store.register(&job))
-            .await
+        self.shared.writer.call(move |store| store.register(&job)).await
     }
 
     async fn job(&self, name: &JobName) -> Result<Option<JobRecord>, BrokerError> {
         let name = name.clone();
-        self.shared
-            .reader
-            .call(move |reader| reader.job(&name))
-            .await
+        self.shared.reader.call(move |reader| reader.job(&name)).await
     }
 
     async fn jobs(&self) -> Result<Vec<JobRecord>, BrokerError> {
@@ -226,11 +206,7 @@ impl Broker for EmbeddedBroker {
             let changed = self.shared.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let deliveries = self
-                .shared
-                .writer
-                .call(move |store| store.receive(credit))
-                .await?;
+            let deliveries = self.shared.writer.call(move |store| store.receive(credit)).await?;
             if !deliveries.is_empty() {
                 return Ok(deliveries);
             }
@@ -250,46 +226,33 @@ impl Broker for EmbeddedBroker {
 
     async fn renew(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError> {
         let claims: Vec<_> = receipts.iter().map(Claim::of).collect();
-        self.shared
-            .writer
-            .call(move |store| store.renew(&claims))
-            .await
+        self.shared.writer.call(move |store| store.renew(&claims)).await
     }
 
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {
         let settle = |(_, outcome): &(_, Outcome)| Settlement::from(outcome);
         let batch: Vec<_> = outcomes.iter().map(settle).collect();
-        self.shared
-            .writer
-            .call(move |store| store.commit(&batch))
-            .await
+        self.shared.writer.call(move |store| store.commit(&batch)).await
     }
 
     async fn nack(&self, nacks: &[Nack]) -> Result<Vec<Settled>, BrokerError> {
-        self.put_back(nacks.iter().map(Return::from).collect())
-            .await
+        self.put_back(nacks.iter().map(Return::from).collect()).await
     }
 
     async fn give_back(&self, returns: &[GiveBack]) -> Result<Vec<Settled>, BrokerError> {
-        self.put_back(returns.iter().map(Return::from).collect())
-            .await
+        self.put_back(returns.iter().map(Return::from).collect()).await
     }
 
     async fn give_back_strays(&self, held: &[Receipt]) -> Result<u64, BrokerError> {
         let held: HashSet<_> = held.iter().map(Claim::of).collect();
         let writer = &self.shared.writer;
-        let strays = writer
-            .call(move |store| store.give_back_strays(&held))
-            .await;
+        let strays = writer.call(move |store| store.give_back_strays(&held)).await;
         self.shared.changed.notify_waiters();
         strays
     }
 
     async fn progress(&self, job: JobUid) -> Result<Option<JobProgress>, BrokerError> {
-        self.shared
-            .reader
-            .call(move |reader| reader.progress(job))
-            .await
+        self.shared.reader.call(move |reader| reader.progress(job)).await
     }
 
     async fn outcomes(
@@ -299,17 +262,11 @@ impl Broker for EmbeddedBroker {
         limit: usize,
     ) -> Result<OutcomePage, BrokerError> {
         let reader = &self.shared.reader;
-        reader
-            .call(move |reader| reader.outcomes(job, cursor, limit))
-            .await
+        reader.call(move |reader| reader.outcomes(job, cursor, limit)).await
     }
 
     async fn cancel(&self, job: JobUid) -> Result<bool, BrokerError> {
-        let stopped = self
-            .shared
-            .writer
-            .call(move |store| store.cancel(job))
-            .await?;
+        let stopped = self.shared.writer.call(move |store| store.cancel(job)).await?;
         if let Some(job) = stopped {
             self.remove(job, Store::remove_chunks).await?;
         }
@@ -317,11 +274,7 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn purge(&self, job: JobUid) -> Result<bool, BrokerError> {
-        let stopped = self
-            .shared
-            .writer
-            .call(move |store| store.purge(job))
-            .await?;
+        let stopped = self.shared.writer.call(move |store| store.purge(job)).await?;
         if let Some(job) = stopped {
             self.remove(job, Store::remove_job).await?;
         }
@@ -335,10 +288,7 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn beats(&self, within: Duration) -> Result<Vec<Beat>, BrokerError> {
-        self.shared
-            .reader
-            .call(move |reader| reader.beats(within))
-            .await
+        self.shared.reader.call(move |reader| reader.beats(within)).await
     }
 
     async fn flush(&self) -> Result<(), BrokerError> {

@@ -41,10 +41,7 @@ impl Fault {
             Self::Foreign(detail) => BrokerError::Foreign { broker, detail },
             Self::Corrupt(detail) => BrokerError::Corrupt { broker, detail },
             Self::Refused(detail) => BrokerError::Refused { broker, detail },
-            Self::Busy(detail) => BrokerError::Unavailable {
-                broker,
-                cause: detail.into(),
-            },
+            Self::Busy(detail) => BrokerError::Unavailable { broker, cause: detail.into() },
             Self::Record { job, cause } => BrokerError::Record { job, cause },
             Self::JobGone(job) => BrokerError::JobGone { job },
         }
@@ -54,10 +51,7 @@ impl Fault {
 fn of_sqlite(error: rusqlite::Error, broker: String) -> BrokerError {
     let detail = error.to_string();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => BrokerError::Full {
-            broker,
-            cause: error.into(),
-        },
+        Some(ErrorCode::DiskFull) => BrokerError::Full { broker, cause: error.into() },
         Some(ErrorCode::NotADatabase) => BrokerError::Foreign { broker, detail },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             BrokerError::Refused { broker, detail }
@@ -69,10 +63,7 @@ fn of_sqlite(error: rusqlite::Error, broker: String) -> BrokerError {
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory
             | ErrorCode::OperationInterrupted,
-        ) => BrokerError::Unavailable {
-            broker,
-            cause: error.into(),
-        },
+        ) => BrokerError::Unavailable { broker, cause: error.into() },
         // Tables or values are not what this build wrote.
         _ => BrokerError::Corrupt { broker, detail },
     }
@@ -81,24 +72,17 @@ fn of_sqlite(error: rusqlite::Error, broker: String) -> BrokerError {
 fn of_file(error: std::io::Error, broker: String) -> BrokerError {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BrokerError::Full {
-            broker,
-            cause: error.into(),
-        },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            BrokerError::Full { broker, cause: error.into() }
+        }
         ErrorKind::PermissionDenied
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotFound
         | ErrorKind::NotADirectory
         | ErrorKind::AlreadyExists
         | ErrorKind::InvalidInput
-        | ErrorKind::InvalidFilename => BrokerError::Refused {
-            broker,
-            detail: error.to_string(),
-        },
-        _ => BrokerError::Unavailable {
-            broker,
-            cause: error.into(),
-        },
+        | ErrorKind::InvalidFilename => BrokerError::Refused { broker, detail: error.to_string() },
+        _ => BrokerError::Unavailable { broker, cause: error.into() },
     }
 }
 
@@ -118,18 +102,9 @@ mod tests {
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_IOERR_READ] {
             assert!(matches!(of(code), (true, BrokerError::Unavailable { .. })));
         }
-        assert!(matches!(
-            of(ffi::SQLITE_FULL),
-            (true, BrokerError::Full { .. })
-        ));
-        assert!(matches!(
-            of(ffi::SQLITE_CORRUPT),
-            (false, BrokerError::Corrupt { .. })
-        ));
-        assert!(matches!(
-            of(ffi::SQLITE_NOTADB),
-            (false, BrokerError::Foreign { .. })
-        ));
+        assert!(matches!(of(ffi::SQLITE_FULL), (true, BrokerError::Full { .. })));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT), (false, BrokerError::Corrupt { .. })));
+        assert!(matches!(of(ffi::SQLITE_NOTADB), (false, BrokerError::Foreign { .. })));
         for code in [ffi::SQLITE_READONLY, ffi::SQLITE_PERM, ffi::SQLITE_CANTOPEN] {
             assert!(matches!(of(code), (false, BrokerError::Refused { .. })));
         }

@@ -65,11 +65,7 @@ impl Store {
         let mut strays = leased_to(&transaction, owner)?;
         strays.retain(|claim| !held.contains(claim));
         for claim in &strays {
-            let back = Return {
-                claim: *claim,
-                retry_in: std::time::Duration::ZERO,
-                failure: None,
-            };
+            let back = Return { claim: *claim, retry_in: std::time::Duration::ZERO, failure: None };
             put_back(&transaction, &back, now)?;
         }
         transaction.commit()?;

@@ -43,11 +43,7 @@ impl<S: 'static> Lane<S> {
             }
         });
         let thread = thread.map_err(|error| Fault::from(error).of(&broker))?;
-        let lane = Self {
-            commands: Some(commands),
-            thread: Some(thread),
-            broker,
-        };
+        let lane = Self { commands: Some(commands), thread: Some(thread), broker };
         lane.answer(ready).await?;
         Ok(lane)
     }

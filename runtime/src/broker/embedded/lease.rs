@@ -52,9 +52,7 @@ impl Store {
                  FROM tasks INDEXED BY leased
                  WHERE owner IS NOT NULL AND owner IS NOT ?1 AND due > ?2",
             )?
-            .query_map((self.leasing_owner(), now), |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?
+            .query_map((self.leasing_owner(), now), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         // While a pulse is held, nobody can come back under the name of its worker, so that all
         // that has this owner is from before its death.
@@ -180,9 +178,7 @@ impl Lessor<'_> {
     /// Leases what credit is left for off the start of `run`, passing what has an outcome.
     fn lease_from(&mut self, run: &Run) -> Result<(), Fault> {
         let Some((uid, spec)) = self.known.running(self.transaction, run.job)? else {
-            self.transaction
-                .prepare_cached(sql::REMOVE_RUN)?
-                .execute([run.id])?;
+            self.transaction.prepare_cached(sql::REMOVE_RUN)?.execute([run.id])?;
             return Ok(());
         };
         let credit = i64::try_from(self.credit_left()).unwrap_or(i64::MAX);
@@ -199,11 +195,7 @@ impl Lessor<'_> {
             .prepare_cached(sql::SETTLED_WITHIN)?
             .query_map((run.job, run.next, stop), |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        let fresh = Fresh {
-            uid,
-            spec: &spec,
-            trace: decode_trace(run.trace.as_deref()),
-        };
+        let fresh = Fresh { uid, spec: &spec, trace: decode_trace(run.trace.as_deref()) };
         let mut next = run.next;
         for end in settled.into_iter().chain([stop]) {
             self.lease_stretch(run, next..end, &fresh)?;
@@ -229,11 +221,7 @@ impl Lessor<'_> {
             let index = ChunkIndex(index.cast_unsigned());
             let chunk = Chunk::cut(fresh.uid, fresh.spec, index, &fresh.trace);
             let chunk = chunk.ok_or_else(|| no_range(fresh.uid, index))?;
-            let claim = Claim {
-                key: chunk.key,
-                owner: self.owner,
-                fence: 1,
-            };
+            let claim = Claim { key: chunk.key, owner: self.owner, fence: 1 };
             self.deliveries.push(Delivery {
                 chunk,
                 receipt: claim.receipt(),

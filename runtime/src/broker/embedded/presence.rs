@@ -52,9 +52,7 @@ impl Presence {
                 return Ok(presence);
             }
         }
-        Err(Fault::Refused(format!(
-            "another running process is worker `{worker}`"
-        )))
+        Err(Fault::Refused(format!("another running process is worker `{worker}`")))
     }
 }
 
@@ -108,10 +106,7 @@ fn lock(file: File, path: &Path) -> Result<Option<Presence>, Fault> {
         Err(error) => return Err(error.into()),
     };
     let same = (ours.dev(), ours.ino()) == (named.dev(), named.ino());
-    Ok(same.then(|| Presence {
-        path: path.to_owned(),
-        _lock: file,
-    }))
+    Ok(same.then(|| Presence { path: path.to_owned(), _lock: file }))
 }
 
 /// A long name is known by its end, where the incarnation is.

@@ -32,9 +32,8 @@ pub(super) const DELAYED: &str = "SELECT count(*) FROM tasks INDEXED BY waiting
 
 impl Reader {
     pub(super) fn job(&self, name: &JobName) -> Result<Option<JobRecord>, Fault> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT uid, record FROM jobs WHERE name = ?1")?;
+        let mut find =
+            self.connection.prepare_cached("SELECT uid, record FROM jobs WHERE name = ?1")?;
         let found = find.query_row([name.as_str()], uid_and_record).optional()?;
         found.map(decode_job).transpose()
     }
@@ -43,9 +42,7 @@ impl Reader {
         let mut find = self
             .connection
             .prepare_cached("SELECT uid, record FROM jobs WHERE uid IS NOT NULL ORDER BY id")?;
-        let found: Vec<_> = find
-            .query_map([], uid_and_record)?
-            .collect::<Result<_, _>>()?;
+        let found: Vec<_> = find.query_map([], uid_and_record)?.collect::<Result<_, _>>()?;
         found.into_iter().map(decode_job).collect()
     }
 
@@ -67,12 +64,10 @@ impl Reader {
             return Ok(None);
         };
         let now = nanos(self.clock.now());
-        let in_flight = snapshot
-            .prepare_cached(IN_FLIGHT)?
-            .query_row([job], |row| count(row, 0))?;
-        let delayed = snapshot
-            .prepare_cached(DELAYED)?
-            .query_row((job, now), |row| count(row, 0))?;
+        let in_flight =
+            snapshot.prepare_cached(IN_FLIGHT)?.query_row([job], |row| count(row, 0))?;
+        let delayed =
+            snapshot.prepare_cached(DELAYED)?.query_row((job, now), |row| count(row, 0))?;
         Ok(Some(book.progress(in_flight, delayed)))
     }
 
@@ -82,10 +77,7 @@ impl Reader {
         OutcomeCursor(after): OutcomeCursor,
         limit: usize,
     ) -> Result<OutcomePage, Fault> {
-        let mut page = OutcomePage {
-            outcomes: Vec::new(),
-            next: None,
-        };
+        let mut page = OutcomePage { outcomes: Vec::new(), next: None };
         let job: Option<i64> = self
             .connection
             .prepare_cached("SELECT id FROM jobs WHERE uid = ?1")?
@@ -172,9 +164,7 @@ impl TryFrom<&Row<'_>> for Book {
                 completed: count(row, 8)?,
                 dead: count(row, 9)?,
             },
-            last_commit: row
-                .get::<_, Option<i64>>(12)?
-                .map(|wall| WallTime(wall.cast_unsigned())),
+            last_commit: row.get::<_, Option<i64>>(12)?.map(|wall| WallTime(wall.cast_unsigned())),
         })
     }
 }

@@ -12,28 +12,18 @@ use crate::ids::JobUid;
 impl Store {
     /// The id of the job, which hands out nothing from now on; `None` if it is unknown.
     pub(super) fn cancel(&mut self, uid: JobUid) -> Result<Option<i64>, Fault> {
-        self.stop(
-            uid,
-            "UPDATE jobs SET state = ?2, open = 0 WHERE id = ?1",
-            CANCELLED,
-        )
+        self.stop(uid, "UPDATE jobs SET state = ?2, open = 0 WHERE id = ?1", CANCELLED)
     }
 
     /// The id of the job, which has neither name nor uid from now on; `None` if it is unknown.
     pub(super) fn purge(&mut self, uid: JobUid) -> Result<Option<i64>, Fault> {
-        self.stop(
-            uid,
-            "UPDATE jobs SET state = ?2, uid = NULL, name = NULL WHERE id = ?1",
-            PURGED,
-        )
+        self.stop(uid, "UPDATE jobs SET state = ?2, uid = NULL, name = NULL WHERE id = ?1", PURGED)
     }
 
     fn stop(&mut self, uid: JobUid, sql: &str, state: i64) -> Result<Option<i64>, Fault> {
         let transaction = begin(&self.connection)?;
         let mut find = transaction.prepare_cached("SELECT id FROM jobs WHERE uid = ?1")?;
-        let job: Option<i64> = find
-            .query_row([uid.as_bytes()], |row| row.get(0))
-            .optional()?;
+        let job: Option<i64> = find.query_row([uid.as_bytes()], |row| row.get(0)).optional()?;
         drop(find);
         if let Some(job) = job {
             transaction.execute(sql, (job, state))?;
@@ -61,10 +51,7 @@ impl Store {
         if remove.execute(ids)? > 0 {
             return Ok(true);
         }
-        self.connection.execute(
-            "DELETE FROM jobs WHERE id = ?1 AND state = ?2",
-            (job, PURGED),
-        )?;
+        self.connection.execute("DELETE FROM jobs WHERE id = ?1 AND state = ?2", (job, PURGED))?;
         Ok(false)
     }
 

@@ -80,12 +80,7 @@ impl Book {
         transaction: &Transaction<'_>,
         settlement: &Settlement,
     ) -> Result<Committed, Fault> {
-        let Settlement {
-            key,
-            completed,
-            dead,
-            record,
-        } = settlement;
+        let Settlement { key, completed, dead, record } = settlement;
         let (generation, chunk) = (key.generation.0, key.chunk.0.cast_signed());
         let original = key.generation == Generation(0);
         let is_dead = *completed == 0;
@@ -103,9 +98,8 @@ impl Book {
         }
         self.outcomes += 1;
         self.first = true;
-        let removed = transaction
-            .prepare_cached(sql::REMOVE_TASK)?
-            .execute((self.job, generation, chunk))?;
+        let removed =
+            transaction.prepare_cached(sql::REMOVE_TASK)?.execute((self.job, generation, chunk))?;
         // A published chunk without a row is in a run still; leasing the run will pass it.
         let in_run = original && key.chunk.0 < self.published;
         if removed == 1 || in_run {

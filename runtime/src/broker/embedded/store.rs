@@ -104,10 +104,7 @@ impl Store {
         )?;
         let row = (self.worker.as_str(), nanos(self.clock.now()));
         let id = insert.query_row(row, |row| row.get(0))?;
-        self.consumer = Some(Consumer {
-            id,
-            _presence: presence,
-        });
+        self.consumer = Some(Consumer { id, _presence: presence });
         Ok(id)
     }
 
@@ -139,8 +136,7 @@ impl Store {
             // Held until the row is gone, so that nobody comes back under it meanwhile.
             let pulse = presence::pulse(&self.place.workers(), &name)?;
             if matches!(pulse, Pulse::Dead(_)) {
-                self.connection
-                    .execute("DELETE FROM workers WHERE id = ?1", [id])?;
+                self.connection.execute("DELETE FROM workers WHERE id = ?1", [id])?;
             }
         }
         Ok(())

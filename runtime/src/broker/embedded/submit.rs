@@ -34,10 +34,8 @@ impl Store {
             [job.name.as_str()],
             |row| row.get(0),
         )?;
-        let existing = wire::decode(&record).map_err(|cause| Fault::Record {
-            job: job.uid,
-            cause,
-        })?;
+        let existing =
+            wire::decode(&record).map_err(|cause| Fault::Record { job: job.uid, cause })?;
         Ok(Registered::Existing(Box::new(existing)))
     }
 
@@ -100,9 +98,7 @@ impl<'t> Shelf<'t> {
     fn add(&mut self, piece: &Piece) -> Result<(), Fault> {
         match piece {
             Piece::Single(single) => self.add_single(single),
-            Piece::Run {
-                first, stop, trace, ..
-            } => {
+            Piece::Run { first, stop, trace, .. } => {
                 // What was published waits or has an outcome.
                 let known = self.published.clamp(*first, *stop);
                 self.count.present += known - first;
@@ -111,12 +107,7 @@ impl<'t> Shelf<'t> {
                     return self.add_run(*stop, trace);
                 }
                 for chunk in known..*stop {
-                    let row = Row {
-                        generation: Generation(0),
-                        chunk,
-                        single: None,
-                        trace,
-                    };
+                    let row = Row { generation: Generation(0), chunk, single: None, trace };
                     self.add_row(&row)?;
                 }
                 Ok(())
@@ -191,11 +182,7 @@ impl<'t> Shelf<'t> {
             "SELECT EXISTS (SELECT 1 FROM outcomes
                  WHERE job = ?1 AND generation = ?2 AND chunk = ?3)",
         )?;
-        Ok(
-            find.query_row((self.job, generation, chunk.cast_signed()), |row| {
-                row.get(0)
-            })?,
-        )
+        Ok(find.query_row((self.job, generation, chunk.cast_signed()), |row| row.get(0))?)
     }
 
     /// Moves `published` over chunks that were published ahead of a gap, now that it is closed.

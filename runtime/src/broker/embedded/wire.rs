@@ -39,12 +39,7 @@ pub(super) fn outcome_number(id: i64) -> i64 {
 /// Something to publish.
 pub(super) enum Piece {
     /// Fresh chunks of the original cut, from `first` to before `stop`.
-    Run {
-        job: JobUid,
-        first: u64,
-        stop: u64,
-        trace: Option<Vec<u8>>,
-    },
+    Run { job: JobUid, first: u64, stop: u64, trace: Option<Vec<u8>> },
     /// Any other chunk.
     Single(Box<Single>),
 }
@@ -138,10 +133,7 @@ impl Claim {
     }
 
     pub(super) fn receipt(self) -> Receipt {
-        Receipt {
-            key: self.key,
-            token: [self.owner.cast_unsigned(), self.fence.cast_unsigned()],
-        }
+        Receipt { key: self.key, token: [self.owner.cast_unsigned(), self.fence.cast_unsigned()] }
     }
 }
 
@@ -165,11 +157,7 @@ impl From<&Nack> for Return {
 
 impl From<&GiveBack> for Return {
     fn from(give_back: &GiveBack) -> Self {
-        Self {
-            claim: Claim::of(&give_back.receipt),
-            retry_in: give_back.retry_in,
-            failure: None,
-        }
+        Self { claim: Claim::of(&give_back.receipt), retry_in: give_back.retry_in, failure: None }
     }
 }
 
@@ -272,12 +260,7 @@ impl TaskRow {
                 trace: decode_trace(self.trace.as_deref()),
                 spec: Arc::clone(spec),
             },
-            receipt: Claim {
-                key,
-                owner,
-                fence: self.fence + 1,
-            }
-            .receipt(),
+            receipt: Claim { key, owner, fence: self.fence + 1 }.receipt(),
             suspect,
             waited: waited(self.due, now),
         })

@@ -22,10 +22,7 @@ impl Harness for MemoryHarness {
     async fn start() -> Self {
         tokio::time::pause();
         let clock = Arc::new(ManualClock::new());
-        Self {
-            store: MemoryStore::new(clock.clone()),
-            clock,
-        }
+        Self { store: MemoryStore::new(clock.clone()), clock }
     }
 
     async fn connect(&self, worker: WorkerId, lease: Duration) -> Arc<dyn Broker> {

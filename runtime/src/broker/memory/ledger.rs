@@ -66,10 +66,7 @@ impl Ledger {
     /// Notes that a chunk is published. False if it was before, or is settled already.
     pub(super) fn publish(&mut self, key: IdempotencyKey) -> bool {
         let added = self.published.insert((key.chunk, key.generation));
-        while self
-            .published
-            .contains(&(ChunkIndex(self.published_to), Generation(0)))
-        {
+        while self.published.contains(&(ChunkIndex(self.published_to), Generation(0))) {
             self.published_to += 1;
         }
         added && !self.settled.contains(&(key.chunk, key.generation))
@@ -78,9 +75,7 @@ impl Ledger {
     /// The first outcome of a key wins.
     pub(super) fn commit(&mut self, outcome: &Outcome, wall: WallTime) -> Committed {
         debug_assert!(outcome_is_whole(outcome), "{outcome:?}");
-        let IdempotencyKey {
-            chunk, generation, ..
-        } = outcome.key;
+        let IdempotencyKey { chunk, generation, .. } = outcome.key;
         if self.cancelled {
             return Committed::Dropped;
         }
@@ -108,11 +103,7 @@ impl Ledger {
     pub(super) fn progress(&self, open: &OpenChunks) -> JobProgress {
         let total = self.job.spec.chunks_total();
         let settled = self.originals.len() as u64;
-        let completed = self
-            .originals
-            .values()
-            .filter(|completed| **completed)
-            .count() as u64;
+        let completed = self.originals.values().filter(|completed| **completed).count() as u64;
         let nothing_open = open.ready + open.in_flight + open.delayed == 0;
         JobProgress {
             state: match (self.cancelled, settled == total && nothing_open) {
@@ -142,21 +133,13 @@ impl Ledger {
         OutcomeCursor(from): OutcomeCursor,
         limit: usize,
     ) -> Result<OutcomePage, BrokerError> {
-        let from = usize::try_from(from)
-            .unwrap_or(usize::MAX)
-            .min(self.outcomes.len());
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.outcomes.len());
         let to = from.saturating_add(limit).min(self.outcomes.len());
         let decode = |bytes: &Vec<u8>| {
-            wire::decode(bytes).map_err(|cause| BrokerError::Record {
-                job: self.job.uid,
-                cause,
-            })
+            wire::decode(bytes).map_err(|cause| BrokerError::Record { job: self.job.uid, cause })
         };
         Ok(OutcomePage {
-            outcomes: self.outcomes[from..to]
-                .iter()
-                .map(decode)
-                .collect::<Result<_, _>>()?,
+            outcomes: self.outcomes[from..to].iter().map(decode).collect::<Result<_, _>>()?,
             next: (to < self.outcomes.len()).then_some(OutcomeCursor(to as u64)),
         })
     }

@@ -73,11 +73,7 @@ impl State {
         now: Timestamp,
     ) -> Result<Published, BrokerError> {
         let gone = |job| self.ledger(job).is_none_or(|ledger| ledger.cancelled);
-        if let Some(job) = chunks
-            .iter()
-            .map(|chunk| chunk.key.job)
-            .find(|job| gone(*job))
-        {
+        if let Some(job) = chunks.iter().map(|chunk| chunk.key.job).find(|job| gone(*job)) {
             return Err(BrokerError::JobGone { job });
         }
         let mut published = Published::default();
@@ -85,9 +81,7 @@ impl State {
             let ledger = self.ledger_mut(chunk.key.job);
             if ledger.is_some_and(|ledger| ledger.publish(chunk.key)) {
                 published.added += 1;
-                let place = Place::Waiting {
-                    after_failure: false,
-                };
+                let place = Place::Waiting { after_failure: false };
                 self.put(chunk.clone(), now, place);
             } else {
                 published.present += 1;
@@ -120,10 +114,7 @@ impl State {
         lease: Duration,
     ) -> Vec<Delivery> {
         let due = self.queue.iter().take_while(|(due, _)| *due <= now);
-        let keys: Vec<_> = due
-            .take(credit.get() as usize)
-            .map(|(_, key)| *key)
-            .collect();
+        let keys: Vec<_> = due.take(credit.get() as usize).map(|(_, key)| *key).collect();
         let deliver = |key| self.deliver(key, worker, now, lease);
         keys.into_iter().filter_map(deliver).collect()
     }
@@ -135,37 +126,21 @@ impl State {
         now: Timestamp,
         lease: Duration,
     ) -> Option<Delivery> {
-        let OpenChunk {
-            mut chunk,
-            due,
-            place,
-        } = self.take(key)?;
+        let OpenChunk { mut chunk, due, place } = self.take(key)?;
         let suspect = matches!(place, Place::Leased { .. });
         if suspect {
             chunk.counters.silent_deliveries = chunk.counters.silent_deliveries.saturating_add(1);
         }
-        if suspect
-            || place
-                == (Place::Waiting {
-                    after_failure: true,
-                })
-        {
+        if suspect || place == (Place::Waiting { after_failure: true }) {
             self.ledger_mut(key.job)?.redelivered += 1;
         }
         self.fence += 1;
         let fence = self.fence;
         let worker = worker.clone();
-        self.put(
-            chunk.clone(),
-            now.after(lease),
-            Place::Leased { worker, fence },
-        );
+        self.put(chunk.clone(), now.after(lease), Place::Leased { worker, fence });
         Some(Delivery {
             chunk,
-            receipt: Receipt {
-                key,
-                token: [fence, 0],
-            },
+            receipt: Receipt { key, token: [fence, 0] },
             suspect,
             waited: now.since(due),
         })
@@ -174,10 +149,7 @@ impl State {
     /// Takes a delivery that is still `worker`'s out of its place. An ended lease is its holder's
     /// until another takes it over.
     fn take_held(&mut self, receipt: &Receipt, worker: &WorkerId) -> Option<OpenChunk> {
-        let held = Place::Leased {
-            worker: worker.clone(),
-            fence: receipt.token[0],
-        };
+        let held = Place::Leased { worker: worker.clone(), fence: receipt.token[0] };
         let open = self.open.get(&receipt.key)?;
         (open.place == held).then(|| self.take(receipt.key))?
     }
@@ -216,13 +188,7 @@ impl State {
         chunk.counters.failures = chunk.counters.failures.saturating_add(1);
         chunk.last_failure = Some(nack.failure.clone());
         let due = now.after(nack.retry_in);
-        self.put(
-            chunk,
-            due,
-            Place::Waiting {
-                after_failure: true,
-            },
-        );
+        self.put(chunk, due, Place::Waiting { after_failure: true });
         Settled::Applied
     }
 
@@ -236,13 +202,7 @@ impl State {
             return Settled::Stale;
         };
         chunk.counters.give_backs = chunk.counters.give_backs.saturating_add(1);
-        self.put(
-            chunk,
-            due,
-            Place::Waiting {
-                after_failure: false,
-            },
-        );
+        self.put(chunk, due, Place::Waiting { after_failure: false });
         Settled::Applied
     }
 
@@ -253,13 +213,9 @@ impl State {
         now: Timestamp,
     ) -> u64 {
         let receipt = |(key, open): (&IdempotencyKey, &OpenChunk)| match &open.place {
-            Place::Leased {
-                worker: holder,
-                fence,
-            } if holder == worker => Some(Receipt {
-                key: *key,
-                token: [*fence, 0],
-            }),
+            Place::Leased { worker: holder, fence } if holder == worker => {
+                Some(Receipt { key: *key, token: [*fence, 0] })
+            }
             _ => None,
         };
         let mine = self.open.iter().filter_map(receipt);
@@ -271,9 +227,7 @@ impl State {
     }
 
     fn open_chunks(&self, job: JobUid) -> impl Iterator<Item = &OpenChunk> {
-        self.open
-            .values()
-            .filter(move |open| open.chunk.key.job == job)
+        self.open.values().filter(move |open| open.chunk.key.job == job)
     }
 
     pub(super) fn progress(&self, job: JobUid, now: Timestamp) -> Option<JobProgress> {
@@ -297,10 +251,7 @@ impl State {
     ) -> Result<OutcomePage, BrokerError> {
         match self.ledger(job) {
             Some(ledger) => ledger.outcomes(cursor, limit),
-            None => Ok(OutcomePage {
-                outcomes: Vec::new(),
-                next: None,
-            }),
+            None => Ok(OutcomePage { outcomes: Vec::new(), next: None }),
         }
     }
 
@@ -332,10 +283,7 @@ impl State {
     }
 
     pub(super) fn beats(&self, within: Duration, now: Timestamp) -> Vec<Beat> {
-        let seen = self
-            .beats
-            .values()
-            .filter(|(at, _)| now.since(*at) <= within);
+        let seen = self.beats.values().filter(|(at, _)| now.since(*at) <= within);
         seen.map(|(_, beat)| beat.clone()).collect()
     }
 }

@@ -1,5 +1,10 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
 use crate::broker::conformance::{Harness, cut, failure, job, worker};
+use crate::broker::{Broker, GiveBack, Nack, Renewed};
+use crate::delivery::Credit;
 
 crate::broker_conformance!(MemoryHarness);
 
@@ -36,17 +41,11 @@ async fn the_longest_due_is_delivered_first_and_says_how_long_it_waited() {
     let deliveries = broker.receive(credit, Duration::ZERO).await.unwrap();
     let second = Duration::from_secs(1);
     for (delivery, retry_in) in deliveries.iter().zip([3, 1, 2]) {
-        let nack = Nack {
-            receipt: delivery.receipt,
-            retry_in: second * retry_in,
-            failure: failure("no"),
-        };
+        let nack =
+            Nack { receipt: delivery.receipt, retry_in: second * retry_in, failure: failure("no") };
         broker.nack(&[nack]).await.unwrap();
     }
-    let give_back = GiveBack {
-        receipt: deliveries[3].receipt,
-        retry_in: Duration::ZERO,
-    };
+    let give_back = GiveBack { receipt: deliveries[3].receipt, retry_in: Duration::ZERO };
     broker.give_back(&[give_back]).await.unwrap();
     harness.elapse(second * 4).await;
     let again = broker.receive(credit, Duration::ZERO).await.unwrap();

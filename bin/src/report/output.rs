@@ -1,0 +1,56 @@
+//! Standard output for answers, standard error for all else.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::job::JobReport;
+use super::text;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Prints a report: one object for programs, a summary for people.
+pub(crate) fn print(report: &JobReport, json: bool) -> Result<(), CommandError> {
+    let text = if json {
+        serde_json::to_string(report).map_err(|error| CommandError::Output(error.into()))? + "\n"
+    } else {
+        text::summary(report)
+    };
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough, such as `head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(CommandError::Output),
+    }
+}
+
+/// Says what failed, why, and what to do.
+pub(crate) fn failure(error: &CommandError) -> ExitCode {
+    let mut text = format!("error: {error}\n");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text += &format!("  caused by: {error}\n");
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        text += &format!("hint: {hint}\n");
+    }
+    to_stderr(&text);
+    error.exit().into()
+}
+
+/// Says what is wrong with the command line, or shows the help that was asked for.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell if this fails.
+    error.print().ok();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
+}
+
+/// A line for people.
+pub(crate) fn note(text: &str) {
+    to_stderr(&format!("{text}\n"));
+}
+
+fn to_stderr(text: &str) {
+    // Nobody is left to tell if this fails.
+    io::stderr().lock().write_all(text.as_bytes()).ok();
+}
