@@ -17,8 +17,10 @@ pub(crate) fn start(
     bar: &ProgressBar,
 ) -> Result<(), CommandError> {
     let default = if bar.is_hidden() { "info" } else { "warn" };
-    let filter: LogFilter =
-        arguments.log_level.as_deref().unwrap_or(default).parse().map_err(CommandError::Log)?;
+    let wanted = arguments.log_level.as_deref().unwrap_or(default);
+    // The actor library opens a span around every actor, whose number says nothing to a user.
+    let quiet = if wanted.contains(['=', ',']) { "" } else { ",ractor=warn" };
+    let filter: LogFilter = format!("{wanted}{quiet}").parse().map_err(CommandError::Log)?;
     let format = match arguments.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,

@@ -176,7 +176,7 @@ impl RunningJob {
     ) -> Result<Exit, CommandError> {
         let mut view = ProgressView::new(bar, self.job.name.clone());
         let end = self.watch(signals, &mut view).await;
-        view.clear();
+        view.end();
         let end = end?;
         if let Some(publisher) = &self.publisher {
             publisher.abort();

@@ -80,9 +80,9 @@ impl ProgressView {
         }
     }
 
-    /// Takes the bar off the terminal.
-    pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// Leaves the bar as it is and goes on below it.
+    pub(crate) fn end(&self) {
+        self.bar.abandon();
     }
 }
 
