@@ -59,8 +59,8 @@ pub(super) const TABLES: &str = "
 
     CREATE TABLE tasks (
         job INTEGER NOT NULL,
-        generation INTEGER NOT NULL,
         chunk INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
         due INTEGER NOT NULL,
         owner INTEGER,
         fence INTEGER NOT NULL DEFAULT 0,
@@ -72,19 +72,19 @@ pub(super) const TABLES: &str = "
         stop INTEGER,
         failure BLOB,
         trace BLOB,
-        PRIMARY KEY (job, generation, chunk)
+        PRIMARY KEY (job, chunk, generation)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX waiting ON tasks (due) WHERE owner IS NULL;
-    CREATE INDEX leased ON tasks (due, owner) WHERE owner IS NOT NULL;
+    CREATE INDEX waiting ON tasks (due, job, chunk, generation) WHERE owner IS NULL;
+    CREATE INDEX leased ON tasks (due, job, chunk, generation, owner) WHERE owner IS NOT NULL;
 
     CREATE TABLE outcomes (
         id INTEGER PRIMARY KEY,
         job INTEGER NOT NULL,
-        generation INTEGER NOT NULL,
         chunk INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
         dead INTEGER NOT NULL,
         record BLOB NOT NULL,
-        UNIQUE (job, generation, chunk)
+        UNIQUE (job, chunk, generation)
     ) STRICT;
 
     CREATE TABLE workers (

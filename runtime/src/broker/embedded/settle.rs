@@ -92,8 +92,8 @@ impl Book {
         let stored = transaction.prepare_cached(sql::INSERT_OUTCOME)?.execute((
             outcome_id(self.job, self.outcomes + 1),
             self.job,
-            generation,
             chunk,
+            generation,
             original && is_dead,
             record,
         ))?;
@@ -105,7 +105,7 @@ impl Book {
         self.first = true;
         let removed = transaction
             .prepare_cached(sql::REMOVE_TASK)?
-            .execute((self.job, generation, chunk))?;
+            .execute((self.job, chunk, generation))?;
         // A published chunk without a row is in a run still; leasing the run will pass it.
         let in_run = original && key.chunk.0 < self.published;
         if removed == 1 || in_run {
@@ -122,7 +122,7 @@ impl Book {
             let revived = transaction
                 .prepare_cached(
                     "UPDATE outcomes SET dead = 0
-                     WHERE job = ?1 AND generation = 0 AND chunk = ?2 AND dead = 1",
+                     WHERE job = ?1 AND chunk = ?2 AND generation = 0 AND dead = 1",
                 )?
                 .execute((self.job, chunk))? as u64;
             self.chunks_dead -= revived.cast_signed();

@@ -82,9 +82,9 @@ impl<'t> Shelf<'t> {
         let ahead = transaction
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM tasks
-                     WHERE job = ?1 AND generation = 0 AND chunk >= ?2)
+                     WHERE job = ?1 AND chunk >= ?2 AND generation = 0)
                  OR EXISTS (SELECT 1 FROM outcomes
-                     WHERE job = ?1 AND generation = 0 AND chunk >= ?2)",
+                     WHERE job = ?1 AND chunk >= ?2 AND generation = 0)",
             )?
             .query_row((job, published), |row| row.get(0))?;
         Ok(Self {
@@ -159,14 +159,14 @@ impl<'t> Shelf<'t> {
             let counters = single.map(|single| single.counters).unwrap_or_default();
             let range = single.map(|single| single.range);
             let mut insert = self.transaction.prepare_cached(
-                "INSERT OR IGNORE INTO tasks (job, generation, chunk, due, failures,
+                "INSERT OR IGNORE INTO tasks (job, chunk, generation, due, failures,
                      silent_deliveries, give_backs, first, stop, failure, trace)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
             let added = insert.execute((
                 self.job,
-                generation,
                 chunk,
+                generation,
                 self.now,
                 counters.failures,
                 counters.silent_deliveries,
@@ -189,10 +189,10 @@ impl<'t> Shelf<'t> {
     fn has_outcome(&self, generation: u32, chunk: u64) -> Result<bool, Fault> {
         let mut find = self.transaction.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM outcomes
-                 WHERE job = ?1 AND generation = ?2 AND chunk = ?3)",
+                 WHERE job = ?1 AND chunk = ?2 AND generation = ?3)",
         )?;
         Ok(
-            find.query_row((self.job, generation, chunk.cast_signed()), |row| {
+            find.query_row((self.job, chunk.cast_signed(), generation), |row| {
                 row.get(0)
             })?,
         )
@@ -201,8 +201,8 @@ impl<'t> Shelf<'t> {
     /// Moves `published` over chunks that were published ahead of a gap, now that it is closed.
     fn pass_gap(&mut self) -> Result<(), Fault> {
         let mut find = self.transaction.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM tasks WHERE job = ?1 AND generation = 0 AND chunk = ?2)
-             OR EXISTS (SELECT 1 FROM outcomes WHERE job = ?1 AND generation = 0 AND chunk = ?2)",
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE job = ?1 AND chunk = ?2 AND generation = 0)
+             OR EXISTS (SELECT 1 FROM outcomes WHERE job = ?1 AND chunk = ?2 AND generation = 0)",
         )?;
         let mut waits_or_settled =
             |chunk: u64| find.query_row((self.job, chunk.cast_signed()), |row| row.get(0));
