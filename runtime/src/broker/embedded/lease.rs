@@ -61,7 +61,7 @@ impl Store {
         let mut dead = Vec::new();
         for (owner, name) in owners {
             if let Some(name) = name {
-                let pulse = presence::pulse(&self.place.workers(), &name)?;
+                let pulse = presence::pulse(&self.place.workers(), &name);
                 if matches!(pulse, Pulse::Dead(_)) {
                     dead.push((owner, pulse));
                 }
@@ -82,12 +82,14 @@ impl Store {
     }
 }
 
+/// Looks at the first entry of each place where something may be due.
+pub(super) const IS_ANY_DUE: &str = "
+    SELECT EXISTS (SELECT 1 FROM runs)
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1)
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1)";
+
 fn is_any_due(connection: &Connection, now: i64) -> Result<bool, Fault> {
-    let mut find = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM runs)
-         OR EXISTS (SELECT 1 FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1)
-         OR EXISTS (SELECT 1 FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1)",
-    )?;
+    let mut find = connection.prepare_cached(IS_ANY_DUE)?;
     Ok(find.query_row([now], |row| row.get(0))?)
 }
 

@@ -50,11 +50,11 @@ impl Store {
         while let Some(first) = left.first() {
             let same_job = |piece: &&Piece| piece.job() == first.job();
             let (of_job, rest) = left.split_at(left.iter().take_while(same_job).count());
-            let mut shelf = Shelf::open(&transaction, first.job(), now)?;
+            let mut queue = JobQueue::open(&transaction, first.job(), now)?;
             for piece in of_job {
-                shelf.add(piece)?;
+                queue.add(piece)?;
             }
-            let added = shelf.close()?;
+            let added = queue.close()?;
             published.added += added.added;
             published.present += added.present;
             left = rest;
@@ -65,7 +65,7 @@ impl Store {
 }
 
 /// The chunks of one job, while some are added.
-struct Shelf<'t> {
+struct JobQueue<'t> {
     transaction: &'t Transaction<'t>,
     job: i64,
     now: i64,
@@ -76,7 +76,7 @@ struct Shelf<'t> {
     count: Published,
 }
 
-impl<'t> Shelf<'t> {
+impl<'t> JobQueue<'t> {
     fn open(transaction: &'t Transaction<'t>, uid: JobUid, now: i64) -> Result<Self, Fault> {
         let (job, published) = running_job(transaction, uid)?.ok_or(Fault::JobGone(uid))?;
         let ahead = transaction

@@ -267,7 +267,7 @@ impl TaskRow {
         let range = range.ok_or_else(|| no_range(uid, key.chunk))?;
         let mut counters = self.counters;
         let suspect = self.owner.is_some();
-        counters.silent_deliveries += u32::from(suspect);
+        counters.silent_deliveries = counters.silent_deliveries.saturating_add(suspect.into());
         let failure = self.failure.as_deref();
         Ok(Delivery {
             chunk: Chunk {
