@@ -5,8 +5,8 @@
 //! that; by a real one it knows it up to the time that calls take, and demands no more.
 
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use ttg_runtime::broker::MemoryHarness;
 use ttg_runtime::broker::conformance::Harness;
+use ttg_runtime::broker::{EmbeddedHarness, MemoryHarness};
 
 mod operation;
 mod plain;
@@ -18,6 +18,11 @@ use session::Session;
 #[test]
 fn the_memory_broker_does_what_its_model_does() {
     model_holds::<MemoryHarness>(2_000);
+}
+
+#[test]
+fn the_embedded_broker_does_what_its_model_does() {
+    model_holds::<EmbeddedHarness>(200);
 }
 
 /// Runs `cases` random histories, those first that failed once: proptest keeps them beside this

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::fault::Fault;
 use super::lane::Lane;
 use super::open::{Place, boot_id};
 use super::read::Reader;
@@ -29,7 +30,7 @@ use crate::outcome::Outcome;
 use crate::wire;
 
 /// A receive that finds nothing is woken at once by this handle's own publishes and returns. What
-/// other processes write it looks for, since SQLite tells nobody: a look costs three index seeks
+/// other processes write it looks for, since `SQLite` tells nobody: a look costs three index seeks
 /// and no lock, while the first chunk of a job must not wait long for the workers.
 const POLL_MIN: Duration = Duration::from_millis(20);
 const POLL_MAX: Duration = Duration::from_millis(100);
@@ -90,7 +91,7 @@ impl EmbeddedBroker {
     pub(super) async fn open(
         config: EmbeddedConfig,
         opening: Opening,
-        boot: impl FnOnce() -> Result<String, super::fault::Fault> + Send + 'static,
+        boot: impl FnOnce() -> Result<String, Fault> + Send + 'static,
     ) -> Result<Self, BrokerError> {
         let EmbeddedConfig { dir, worker, lease, clock } = config;
         let place = Place::new(&dir);
@@ -129,6 +130,15 @@ impl EmbeddedBroker {
         })
     }
 
+    /// Runs `command` between the others.
+    #[cfg(test)]
+    pub(super) async fn on_writer<R: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Store) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<R, BrokerError> {
+        self.shared.writer.call(command).await
+    }
+
     /// Whether dead consumers left something that is due now.
     async fn found_dead(&self) -> Result<bool, BrokerError> {
         {
@@ -154,7 +164,7 @@ impl EmbeddedBroker {
     async fn remove(
         &self,
         job: i64,
-        bit: fn(&mut Store, i64) -> Result<bool, super::fault::Fault>,
+        bit: fn(&mut Store, i64) -> Result<bool, Fault>,
     ) -> Result<(), BrokerError> {
         while self.shared.writer.call(move |store| bit(store, job)).await? {}
         Ok(())

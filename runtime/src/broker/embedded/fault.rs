@@ -79,6 +79,7 @@ fn of_file(error: std::io::Error, broker: String) -> BrokerError {
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotFound
         | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
         | ErrorKind::AlreadyExists
         | ErrorKind::InvalidInput
         | ErrorKind::InvalidFilename => BrokerError::Refused { broker, detail: error.to_string() },

@@ -21,13 +21,13 @@ impl Store {
             let mut renew = transaction.prepare_cached(
                 "UPDATE tasks SET due = ?6
                  WHERE job = (SELECT id FROM jobs WHERE uid = ?1 AND state = 0)
-                     AND generation = ?2 AND chunk = ?3 AND owner = ?4 AND fence = ?5",
+                     AND chunk = ?2 AND generation = ?3 AND owner = ?4 AND fence = ?5",
             )?;
             let held = self.leasing_owner() == Some(claim.owner)
                 && renew.execute(params![
                     claim.key.job.as_bytes(),
-                    claim.key.generation.0,
                     claim.key.chunk.0.cast_signed(),
+                    claim.key.generation.0,
                     claim.owner,
                     claim.fence,
                     until,
@@ -79,12 +79,12 @@ fn put_back(connection: &Connection, back: &Return, due: i64) -> Result<bool, Fa
         "UPDATE tasks SET due = ?6, owner = NULL, nacked = ?7, failures = failures + ?7,
              give_backs = give_backs + 1 - ?7, failure = ifnull(?8, failure)
          WHERE job = (SELECT id FROM jobs WHERE uid = ?1 AND state = 0)
-             AND generation = ?2 AND chunk = ?3 AND owner = ?4 AND fence = ?5",
+             AND chunk = ?2 AND generation = ?3 AND owner = ?4 AND fence = ?5",
     )?;
     let changed = update.execute(params![
         back.claim.key.job.as_bytes(),
-        back.claim.key.generation.0,
         back.claim.key.chunk.0.cast_signed(),
+        back.claim.key.generation.0,
         back.claim.owner,
         back.claim.fence,
         due,
@@ -96,7 +96,7 @@ fn put_back(connection: &Connection, back: &Return, due: i64) -> Result<bool, Fa
 
 fn leased_to(connection: &Connection, owner: i64) -> Result<Vec<Claim>, Fault> {
     let mut find = connection.prepare_cached(
-        "SELECT uid, generation, chunk, fence
+        "SELECT uid, chunk, generation, fence
          FROM tasks INDEXED BY leased JOIN jobs ON jobs.id = job
          WHERE owner = ?1 AND jobs.state = 0",
     )?;
@@ -105,8 +105,8 @@ fn leased_to(connection: &Connection, owner: i64) -> Result<Vec<Claim>, Fault> {
         Ok(Claim {
             key: IdempotencyKey {
                 job: uid.into(),
-                generation: Generation(row.get(1)?),
-                chunk: ChunkIndex(row.get::<_, i64>(2)?.cast_unsigned()),
+                chunk: ChunkIndex(row.get::<_, i64>(1)?.cast_unsigned()),
+                generation: Generation(row.get(2)?),
             },
             owner,
             fence: row.get(3)?,

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::presence::{self, Pulse};
 use super::sql;
 use super::store::{KnownJobs, Store, begin};
-use super::wire::{Claim, TASK_COLUMNS, TaskRow, decode_trace, nanos, no_range, waited};
+use super::wire::{Claim, Place, TASK_COLUMNS, TaskRow, decode_trace, nanos, no_range, waited};
 use crate::chunk::{Chunk, TraceContext};
 use crate::delivery::{Credit, Delivery};
 use crate::ids::{ChunkIndex, JobUid};
@@ -59,7 +59,7 @@ impl Store {
         let mut dead = Vec::new();
         for (owner, name) in owners {
             if let Some(name) = name {
-                let pulse = presence::pulse(&self.place.workers(), &name)?;
+                let pulse = presence::pulse(&self.place.workers(), &name);
                 if matches!(pulse, Pulse::Dead(_)) {
                     dead.push((owner, pulse));
                 }
@@ -80,12 +80,14 @@ impl Store {
     }
 }
 
+/// Looks at the first entry of each place where something may be due.
+pub(super) const IS_ANY_DUE: &str = "
+    SELECT EXISTS (SELECT 1 FROM runs)
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1)
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1)";
+
 fn is_any_due(connection: &Connection, now: i64) -> Result<bool, Fault> {
-    let mut find = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM runs)
-         OR EXISTS (SELECT 1 FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1)
-         OR EXISTS (SELECT 1 FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1)",
-    )?;
+    let mut find = connection.prepare_cached(IS_ANY_DUE)?;
     Ok(find.query_row([now], |row| row.get(0))?)
 }
 
@@ -108,7 +110,8 @@ impl Lessor<'_> {
     fn lease(&mut self) -> Result<(), Fault> {
         let mut rows = self.due_rows()?.into_iter().peekable();
         while let Some(run) = self.oldest_run()? {
-            while let Some(row) = rows.next_if(|row| row.due <= run.due) {
+            let before = |row: &TaskRow| row.place() < run.place();
+            while let Some(row) = rows.next_if(before) {
                 self.lease_row(row)?;
             }
             if self.credit_left() == 0 {
@@ -137,7 +140,7 @@ impl Lessor<'_> {
         if self.credit_left() == 0 {
             return Ok(());
         }
-        let (job, key) = (row.job, (row.job, row.generation, row.chunk));
+        let (job, key) = (row.job, (row.job, row.chunk, row.generation));
         let redelivered = row.nacked || row.owner.is_some();
         let Some((uid, spec)) = self.known.running(self.transaction, job)? else {
             // What a cancelled or purged job left behind is dropped.
@@ -149,7 +152,7 @@ impl Lessor<'_> {
         let mut lease = self.transaction.prepare_cached(
             "UPDATE tasks SET due = ?4, owner = ?5, fence = fence + 1, nacked = 0,
                  silent_deliveries = ?6
-             WHERE job = ?1 AND generation = ?2 AND chunk = ?3",
+             WHERE job = ?1 AND chunk = ?2 AND generation = ?3",
         )?;
         let silent = delivery.chunk.counters.silent_deliveries;
         lease.execute((key.0, key.1, key.2, self.until, self.owner, silent))?;
@@ -243,6 +246,12 @@ impl Lessor<'_> {
     }
 }
 
+impl Run {
+    fn place(&self) -> Place {
+        (self.due, self.job, self.next, 0)
+    }
+}
+
 struct Run {
     id: i64,
     job: i64,
@@ -265,6 +274,6 @@ pub(super) fn due_rows_sql() -> String {
         "SELECT {TASK_COLUMNS} FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1
          UNION ALL
          SELECT {TASK_COLUMNS} FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1
-         ORDER BY due LIMIT ?2"
+         ORDER BY due, job, chunk, generation LIMIT ?2"
     )
 }

@@ -1,4 +1,4 @@
-//! The embedded adapter: one SQLite file in write-ahead mode, shared by the processes of one
+//! The embedded adapter: one `SQLite` file in write-ahead mode, shared by the processes of one
 //! machine. Any of them may be killed at any moment.
 //!
 //! Reading order: `schema` and `sql` (what is stored, and what the life of a chunk runs),

@@ -1,9 +1,12 @@
 //! Finding, making and opening the file. Another's file is looked at, read-only, and left alone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
+use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -95,44 +98,34 @@ impl Place {
     }
 
     /// A connection that only reads, to a store that is ours. Nothing of the file is changed.
-    pub(super) fn open_to_read(&self) -> Result<Connection, Fault> {
+    pub(super) fn open_to_read(&self) -> Result<Opened, Fault> {
+        let ours = Ours::look_at(&self.file())?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        let number = |name| -> Result<i32, rusqlite::Error> {
-            connection.pragma_query_value(None, name, |row| row.get(0))
-        };
-        let (application, version) = (number("application_id")?, number("user_version")?);
-        if application != schema::APPLICATION_ID {
-            return Err(Fault::Foreign(
-                "ttg.db there is an SQLite file of another application".to_owned(),
-            ));
-        }
-        if version != schema::VERSION {
-            return Err(Fault::Foreign(format!(
-                "it has version {version}, this build reads version {}",
-                schema::VERSION
-            )));
-        }
+        // The log may know of a newer version than the file.
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        schema::check_version(version)?;
         connection.pragma_update(None, "cache_size", -2048)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(connection)
+        Ok(Opened { connection, _ours: ours })
     }
 
     /// A connection that writes, to a store that [`Self::open_to_read`] found to be ours.
-    pub(super) fn open_to_write(&self) -> Result<Connection, Fault> {
+    pub(super) fn open_to_write(&self) -> Result<Opened, Fault> {
+        let ours = Ours::look_at(&self.file())?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(sql::WRITER_PRAGMAS)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(connection)
+        Ok(Opened { connection, _ours: ours })
     }
 
     /// Waits until every commit so far is where a loss of power leaves it: in the log, which is
-    /// replayed, or in the file, to which SQLite syncs before it reuses the log. Syncing the log
+    /// replayed, or in the file, to which `SQLite` syncs before it reuses the log. Syncing the log
     /// needs no lock, as a checkpoint would. (The file itself must not be opened here: closing it
-    /// would drop the locks that SQLite holds on it in this process.)
+    /// would drop the locks that `SQLite` holds on it in this process.)
     pub(super) fn flush(&self) -> Result<(), Fault> {
         match File::open(self.log()) {
             Ok(log) => log.sync_data()?,
@@ -140,6 +133,57 @@ impl Place {
             Err(error) => return Err(error.into()),
         }
         Ok(File::open(&self.folder)?.sync_all()?)
+    }
+}
+
+/// A connection to a store of ours.
+pub(super) struct Opened {
+    // Closed before the file may be looked at again.
+    connection: Connection,
+    _ours: Ours,
+}
+
+impl Deref for Opened {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// Files that this process has connections to, by device and inode, and how many.
+static OPENED: Mutex<BTreeMap<(u64, u64), usize>> = Mutex::new(BTreeMap::new());
+
+/// A file whose header says that it is a store of ours.
+///
+/// `SQLite` is not asked, since it would put files beside another's database. But closing a file
+/// drops the locks that `SQLite`'s connections in this process hold on it (POSIX wants it so): a
+/// file that has some was looked at before, and is not looked at again.
+struct Ours((u64, u64));
+
+impl Ours {
+    fn look_at(path: &Path) -> Result<Self, Fault> {
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        let metadata = fs::metadata(path)?;
+        let id = (metadata.dev(), metadata.ino());
+        if !opened.contains_key(&id) {
+            let mut header = Vec::new();
+            File::open(path)?.take(100).read_to_end(&mut header)?;
+            schema::check_header(&header)?;
+        }
+        *opened.entry(id).or_default() += 1;
+        Ok(Self(id))
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = opened.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                opened.remove(&self.0);
+            }
+        }
     }
 }
 

@@ -64,21 +64,21 @@ pub(super) enum Pulse {
     Dead(#[expect(dead_code, reason = "held until it is dropped")] Option<Presence>),
 }
 
-/// Looks whether `worker` lives.
-pub(super) fn pulse(folder: &Path, worker: &str) -> Result<Pulse, Fault> {
+/// Looks whether `worker` lives. Whose file cannot be looked at is left to its leases.
+pub(super) fn pulse(folder: &Path, worker: &str) -> Pulse {
     pulse_of(&lock_file(folder, worker))
 }
 
-fn pulse_of(path: &Path) -> Result<Pulse, Fault> {
+fn pulse_of(path: &Path) -> Pulse {
     let file = match OpenOptions::new().write(true).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pulse::Dead(None)),
-        Err(error) => return Err(error.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Pulse::Dead(None),
+        Err(_) => return Pulse::Alive,
     };
-    Ok(match lock(file, path)? {
-        Some(presence) => Pulse::Dead(Some(presence)),
-        None => Pulse::Alive,
-    })
+    match lock(file, path) {
+        Ok(Some(presence)) => Pulse::Dead(Some(presence)),
+        Ok(None) | Err(_) => Pulse::Alive,
+    }
 }
 
 /// Removes the files of the dead, so that they do not pile up.
@@ -86,7 +86,7 @@ pub(super) fn bury(folder: &Path) -> Result<(), Fault> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|ending| ending == "lock") {
-            drop(pulse_of(&path)?);
+            drop(pulse_of(&path));
         }
     }
     Ok(())

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
+use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
+use super::open::Opened;
 use super::schema::CANCELLED;
 use super::wire::{nanos, outcome_id, outcome_number};
 use crate::broker::views::{
@@ -18,7 +19,7 @@ use crate::job::JobRecord;
 use crate::wire;
 
 pub(super) struct Reader {
-    pub(super) connection: Connection,
+    pub(super) connection: Opened,
     pub(super) clock: Arc<dyn Clock>,
 }
 

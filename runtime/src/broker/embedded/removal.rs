@@ -71,8 +71,8 @@ impl Store {
 
 fn remove_chunks(connection: &Connection, job: i64) -> Result<bool, Fault> {
     let mut remove = connection.prepare_cached(
-        "DELETE FROM tasks WHERE (job, generation, chunk) IN
-             (SELECT job, generation, chunk FROM tasks WHERE job = ?1 LIMIT ?2)",
+        "DELETE FROM tasks WHERE (job, chunk, generation) IN
+             (SELECT job, chunk, generation FROM tasks WHERE job = ?1 LIMIT ?2)",
     )?;
     Ok(remove.execute((job, REMOVAL_ROWS))? > 0)
 }

@@ -1,10 +1,43 @@
 //! The tables, and whose file it is.
 
+use super::fault::Fault;
+
 /// Marks our files (`PRAGMA application_id`): "TTG" and the kind of store.
 pub(super) const APPLICATION_ID: i32 = 0x5454_4701;
 
 /// The version of [`TABLES`] (`PRAGMA user_version`). A store of a newer one is refused.
 pub(super) const VERSION: i32 = 1;
+
+/// Whether the first bytes of a file are those of a store that this build reads: the header of the
+/// [SQLite file format](https://www.sqlite.org/fileformat.html#the_database_header).
+pub(super) fn check_header(header: &[u8]) -> Result<(), Fault> {
+    let number = |at: usize| -> Option<i32> {
+        let bytes = header.get(at..at + 4)?.try_into().ok()?;
+        Some(i32::from_be_bytes(bytes))
+    };
+    let (Some(version), Some(application)) = (number(60), number(68)) else {
+        return Err(Fault::Foreign("ttg.db there is no database".to_owned()));
+    };
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(Fault::Foreign("ttg.db there is no database".to_owned()));
+    }
+    if application != APPLICATION_ID {
+        return Err(Fault::Foreign(
+            "ttg.db there is the database of another application".to_owned(),
+        ));
+    }
+    check_version(version)
+}
+
+/// Whether this build reads this version.
+pub(super) fn check_version(version: i32) -> Result<(), Fault> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(Fault::Foreign(format!(
+        "ttg.db there has version {version}, this build reads version {VERSION}"
+    )))
+}
 
 /// A chunk that was never leased is no row of its own: the original cut is published in runs, and
 /// a million fresh chunks are one row of `runs` for each batch that published them. A chunk becomes
@@ -59,8 +92,8 @@ pub(super) const TABLES: &str = "
 
     CREATE TABLE tasks (
         job INTEGER NOT NULL,
-        generation INTEGER NOT NULL,
         chunk INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
         due INTEGER NOT NULL,
         owner INTEGER,
         fence INTEGER NOT NULL DEFAULT 0,
@@ -72,19 +105,19 @@ pub(super) const TABLES: &str = "
         stop INTEGER,
         failure BLOB,
         trace BLOB,
-        PRIMARY KEY (job, generation, chunk)
+        PRIMARY KEY (job, chunk, generation)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX waiting ON tasks (due) WHERE owner IS NULL;
-    CREATE INDEX leased ON tasks (due, owner) WHERE owner IS NOT NULL;
+    CREATE INDEX waiting ON tasks (due, job, chunk, generation) WHERE owner IS NULL;
+    CREATE INDEX leased ON tasks (due, job, chunk, generation, owner) WHERE owner IS NOT NULL;
 
     CREATE TABLE outcomes (
         id INTEGER PRIMARY KEY,
         job INTEGER NOT NULL,
-        generation INTEGER NOT NULL,
         chunk INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
         dead INTEGER NOT NULL,
         record BLOB NOT NULL,
-        UNIQUE (job, generation, chunk)
+        UNIQUE (job, chunk, generation)
     ) STRICT;
 
     CREATE TABLE workers (

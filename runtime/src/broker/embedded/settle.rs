@@ -18,13 +18,11 @@ impl Store {
         let mut committed = Vec::with_capacity(batch.len());
         for settlement in batch {
             let uid = settlement.key.job;
-            let at = match books.iter().rposition(|(known, _)| *known == uid) {
-                Some(at) => at,
-                None => {
-                    books.push((uid, Book::open(&transaction, uid)?));
-                    books.len() - 1
-                }
-            };
+            let known = books.iter().rposition(|(known, _)| *known == uid);
+            let at = known.unwrap_or(books.len());
+            if known.is_none() {
+                books.push((uid, Book::open(&transaction, uid)?));
+            }
             committed.push(match &mut books[at].1 {
                 Some(book) => book.enter(&transaction, settlement)?,
                 None => Committed::Dropped,
@@ -87,8 +85,8 @@ impl Book {
         let stored = transaction.prepare_cached(sql::INSERT_OUTCOME)?.execute((
             outcome_id(self.job, self.outcomes + 1),
             self.job,
-            generation,
             chunk,
+            generation,
             original && is_dead,
             record,
         ))?;
@@ -99,7 +97,7 @@ impl Book {
         self.outcomes += 1;
         self.first = true;
         let removed =
-            transaction.prepare_cached(sql::REMOVE_TASK)?.execute((self.job, generation, chunk))?;
+            transaction.prepare_cached(sql::REMOVE_TASK)?.execute((self.job, chunk, generation))?;
         // A published chunk without a row is in a run still; leasing the run will pass it.
         let in_run = original && key.chunk.0 < self.published;
         if removed == 1 || in_run {
@@ -116,7 +114,7 @@ impl Book {
             let revived = transaction
                 .prepare_cached(
                     "UPDATE outcomes SET dead = 0
-                     WHERE job = ?1 AND generation = 0 AND chunk = ?2 AND dead = 1",
+                     WHERE job = ?1 AND chunk = ?2 AND generation = 0 AND dead = 1",
                 )?
                 .execute((self.job, chunk))? as u64;
             self.chunks_dead -= revived.cast_signed();

@@ -44,24 +44,24 @@ pub(super) const REMOVE_RUN: &str = "DELETE FROM runs WHERE id = ?1";
 /// Chunks of a stretch of a job's original cut that have an outcome.
 pub(super) const SETTLED_WITHIN: &str = "
     SELECT chunk FROM outcomes
-    WHERE job = ?1 AND generation = 0 AND chunk >= ?2 AND chunk < ?3 ORDER BY chunk";
+    WHERE job = ?1 AND chunk >= ?2 AND chunk < ?3 AND generation = 0 ORDER BY chunk";
 
 /// Leases a stretch of fresh chunks, all for the first time.
 pub(super) const LEASE_FRESH: &str = "
     WITH RECURSIVE stretch (chunk) AS (
         SELECT ?2 UNION ALL SELECT chunk + 1 FROM stretch WHERE chunk + 1 < ?3
     )
-    INSERT INTO tasks (job, generation, chunk, due, owner, fence, trace)
-    SELECT ?1, 0, chunk, ?4, ?5, 1, ?6 FROM stretch";
+    INSERT INTO tasks (job, chunk, generation, due, owner, fence, trace)
+    SELECT ?1, chunk, 0, ?4, ?5, 1, ?6 FROM stretch";
 
 /// Stores an outcome, unless its key has one.
 pub(super) const INSERT_OUTCOME: &str = "
-    INSERT OR IGNORE INTO outcomes (id, job, generation, chunk, dead, record)
+    INSERT OR IGNORE INTO outcomes (id, job, chunk, generation, dead, record)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// Removes a settled chunk.
 pub(super) const REMOVE_TASK: &str =
-    "DELETE FROM tasks WHERE job = ?1 AND generation = ?2 AND chunk = ?3";
+    "DELETE FROM tasks WHERE job = ?1 AND chunk = ?2 AND generation = ?3";
 
 /// Adds a batch of outcomes to the books of its job.
 pub(super) const COUNT_COMMITTED: &str = "

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
-use super::open::Place;
+use super::open::{Opened, Place};
 use super::presence::{self, Presence, Pulse};
 use super::schema::RUNNING;
 use super::wire::nanos;
@@ -26,7 +26,7 @@ const WORKER_KEPT: Duration = Duration::from_hours(24);
 const JOBS_KNOWN_MAX: usize = 64;
 
 pub(super) struct Store {
-    pub(super) connection: Connection,
+    pub(super) connection: Opened,
     pub(super) place: Place,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lease: Duration,
@@ -134,7 +134,7 @@ impl Store {
         let unseen: Vec<(i64, String)> = unseen.collect::<Result<_, _>>()?;
         for (id, name) in unseen {
             // Held until the row is gone, so that nobody comes back under it meanwhile.
-            let pulse = presence::pulse(&self.place.workers(), &name)?;
+            let pulse = presence::pulse(&self.place.workers(), &name);
             if matches!(pulse, Pulse::Dead(_)) {
                 self.connection.execute("DELETE FROM workers WHERE id = ?1", [id])?;
             }

@@ -48,11 +48,11 @@ impl Store {
         while let Some(first) = left.first() {
             let same_job = |piece: &&Piece| piece.job() == first.job();
             let (of_job, rest) = left.split_at(left.iter().take_while(same_job).count());
-            let mut shelf = Shelf::open(&transaction, first.job(), now)?;
+            let mut queue = JobQueue::open(&transaction, first.job(), now)?;
             for piece in of_job {
-                shelf.add(piece)?;
+                queue.add(piece)?;
             }
-            let added = shelf.close()?;
+            let added = queue.close()?;
             published.added += added.added;
             published.present += added.present;
             left = rest;
@@ -63,7 +63,7 @@ impl Store {
 }
 
 /// The chunks of one job, while some are added.
-struct Shelf<'t> {
+struct JobQueue<'t> {
     transaction: &'t Transaction<'t>,
     job: i64,
     now: i64,
@@ -74,15 +74,15 @@ struct Shelf<'t> {
     count: Published,
 }
 
-impl<'t> Shelf<'t> {
+impl<'t> JobQueue<'t> {
     fn open(transaction: &'t Transaction<'t>, uid: JobUid, now: i64) -> Result<Self, Fault> {
         let (job, published) = running_job(transaction, uid)?.ok_or(Fault::JobGone(uid))?;
         let ahead = transaction
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM tasks
-                     WHERE job = ?1 AND generation = 0 AND chunk >= ?2)
+                     WHERE job = ?1 AND chunk >= ?2 AND generation = 0)
                  OR EXISTS (SELECT 1 FROM outcomes
-                     WHERE job = ?1 AND generation = 0 AND chunk >= ?2)",
+                     WHERE job = ?1 AND chunk >= ?2 AND generation = 0)",
             )?
             .query_row((job, published), |row| row.get(0))?;
         Ok(Self {
@@ -150,14 +150,14 @@ impl<'t> Shelf<'t> {
             let counters = single.map(|single| single.counters).unwrap_or_default();
             let range = single.map(|single| single.range);
             let mut insert = self.transaction.prepare_cached(
-                "INSERT OR IGNORE INTO tasks (job, generation, chunk, due, failures,
+                "INSERT OR IGNORE INTO tasks (job, chunk, generation, due, failures,
                      silent_deliveries, give_backs, first, stop, failure, trace)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
             let added = insert.execute((
                 self.job,
-                generation,
                 chunk,
+                generation,
                 self.now,
                 counters.failures,
                 counters.silent_deliveries,
@@ -180,16 +180,16 @@ impl<'t> Shelf<'t> {
     fn has_outcome(&self, generation: u32, chunk: u64) -> Result<bool, Fault> {
         let mut find = self.transaction.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM outcomes
-                 WHERE job = ?1 AND generation = ?2 AND chunk = ?3)",
+                 WHERE job = ?1 AND chunk = ?2 AND generation = ?3)",
         )?;
-        Ok(find.query_row((self.job, generation, chunk.cast_signed()), |row| row.get(0))?)
+        Ok(find.query_row((self.job, chunk.cast_signed(), generation), |row| row.get(0))?)
     }
 
     /// Moves `published` over chunks that were published ahead of a gap, now that it is closed.
     fn pass_gap(&mut self) -> Result<(), Fault> {
         let mut find = self.transaction.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM tasks WHERE job = ?1 AND generation = 0 AND chunk = ?2)
-             OR EXISTS (SELECT 1 FROM outcomes WHERE job = ?1 AND generation = 0 AND chunk = ?2)",
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE job = ?1 AND chunk = ?2 AND generation = 0)
+             OR EXISTS (SELECT 1 FROM outcomes WHERE job = ?1 AND chunk = ?2 AND generation = 0)",
         )?;
         let mut waits_or_settled =
             |chunk: u64| find.query_row((self.job, chunk.cast_signed()), |row| row.get(0));

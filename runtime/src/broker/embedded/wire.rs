@@ -181,14 +181,14 @@ impl From<&Outcome> for Settlement {
 }
 
 /// The columns of [`TaskRow`], in its order.
-pub(super) const TASK_COLUMNS: &str = "job, generation, chunk, due, owner, fence, nacked, \
+pub(super) const TASK_COLUMNS: &str = "job, chunk, generation, due, owner, fence, nacked, \
      failures, silent_deliveries, give_backs, first, stop, failure, trace";
 
 /// A chunk that may be delivered.
 pub(super) struct TaskRow {
     pub(super) job: i64,
-    pub(super) generation: u32,
     pub(super) chunk: i64,
+    pub(super) generation: u32,
     pub(super) due: i64,
     /// Whoever leased it and let the lease end.
     pub(super) owner: Option<i64>,
@@ -207,8 +207,8 @@ impl TryFrom<&Row<'_>> for TaskRow {
         let range: (Option<i64>, Option<i64>) = (row.get(10)?, row.get(11)?);
         Ok(Self {
             job: row.get(0)?,
-            generation: row.get(1)?,
-            chunk: row.get(2)?,
+            chunk: row.get(1)?,
+            generation: row.get(2)?,
             due: row.get(3)?,
             owner: row.get(4)?,
             fence: row.get(5)?,
@@ -225,7 +225,14 @@ impl TryFrom<&Row<'_>> for TaskRow {
     }
 }
 
+/// Where a chunk stands in the queue: when it came due, then job, chunk and generation.
+pub(super) type Place = (i64, i64, i64, u32);
+
 impl TaskRow {
+    pub(super) fn place(&self) -> Place {
+        (self.due, self.job, self.chunk, self.generation)
+    }
+
     /// This chunk as delivered under `owner` and the next fence.
     pub(super) fn deliver(
         self,
@@ -248,7 +255,7 @@ impl TaskRow {
         let range = range.ok_or_else(|| no_range(uid, key.chunk))?;
         let mut counters = self.counters;
         let suspect = self.owner.is_some();
-        counters.silent_deliveries += u32::from(suspect);
+        counters.silent_deliveries = counters.silent_deliveries.saturating_add(suspect.into());
         let failure = self.failure.as_deref();
         Ok(Delivery {
             chunk: Chunk {
