@@ -18,12 +18,12 @@ impl Store {
         let mut committed = Vec::with_capacity(batch.len());
         for settlement in batch {
             let uid = settlement.key.job;
-            let at = match books.iter().rposition(|(known, _)| *known == uid) {
-                Some(at) => at,
-                None => {
-                    books.push((uid, Book::open(&transaction, uid)?));
-                    books.len() - 1
-                }
+            let known = books.iter().rposition(|(known, _)| *known == uid);
+            let at = if let Some(at) = known {
+                at
+            } else {
+                books.push((uid, Book::open(&transaction, uid)?));
+                books.len() - 1
             };
             committed.push(match &mut books[at].1 {
                 Some(book) => book.enter(&transaction, settlement)?,
