@@ -56,7 +56,8 @@ impl Kernel for Faulty {
 
 fn parameters(list: &str) -> Result<BTreeSet<u64>, KernelError> {
     let numbers = list.split('+').filter(|number| !number.is_empty());
-    numbers.map(|number| number.parse()).collect::<Result<_, _>>().map_err(|why| {
-        KernelError::Init { kernel: "faulty".into(), reason: format!("`{list}`: {why}") }
+    numbers.map(str::parse).collect::<Result<_, _>>().map_err(|why| KernelError::Init {
+        kernel: "faulty".into(),
+        reason: format!("`{list}`: {why}"),
     })
 }
