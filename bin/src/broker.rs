@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig};
-use ttg_runtime::{Broker, BrokerError, SystemClock, WorkerId};
+use ttg_runtime::{Broker, SystemClock, WorkerId};
 
 use crate::cli::CommonArguments;
 use crate::error::CommandError;
@@ -48,11 +48,13 @@ impl BrokerUrl {
         &self,
         worker: WorkerId,
     ) -> Result<Option<Arc<dyn Broker>>, CommandError> {
-        match EmbeddedBroker::open_existing(self.config(worker, Duration::from_secs(10))).await {
-            Ok(broker) => Ok(Some(Arc::new(broker))),
-            Err(BrokerError::Refused { .. }) if !self.exists() => Ok(None),
-            Err(error) => Err(CommandError::broker("the store could not be opened")(error)),
+        // Looked for first: a store that is made meanwhile is either not there yet, or whole.
+        if !self.exists() {
+            return Ok(None);
         }
+        let broker = EmbeddedBroker::open_existing(self.config(worker, Duration::from_secs(10)));
+        let broker = broker.await.map_err(CommandError::broker("the store could not be opened"))?;
+        Ok(Some(Arc::new(broker)))
     }
 
     fn exists(&self) -> bool {

@@ -18,9 +18,12 @@ pub(crate) fn start(
 ) -> Result<(), CommandError> {
     let default = if bar.is_hidden() { "info" } else { "warn" };
     let wanted = arguments.log_level.as_deref().unwrap_or(default);
+    // First as it was given, so that an error shows the user's words.
+    let mut filter: LogFilter = wanted.parse().map_err(CommandError::Log)?;
     // The actor library opens a span around every actor, whose number says nothing to a user.
-    let quiet = if wanted.contains(['=', ',']) { "" } else { ",ractor=warn" };
-    let filter: LogFilter = format!("{wanted}{quiet}").parse().map_err(CommandError::Log)?;
+    if !wanted.contains(['=', ',']) {
+        filter = format!("{wanted},ractor=warn").parse().map_err(CommandError::Log)?;
+    }
     let format = match arguments.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,

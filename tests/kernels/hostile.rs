@@ -1,7 +1,8 @@
 //! Kernel `hostile`: values whose sum a running total gets wrong, in two columns.
 //!
-//! Of every eight parameters, two cancel at 1e308, two at 1e16, and what is left is tiny. The
-//! second column is what is left alone. `end_to_end/hostile.py` computes the same values.
+//! Of every eight parameters, two cancel at 1e308 and two at 1e16 (`wild`) or 1e-300 (`tiny`), so
+//! that the sum is of the size of the others: about 1, or subnormal. `end_to_end/hostile.py`
+//! computes the same values.
 
 use ttg_runtime::{Kernel, KernelError, Rows, Slice};
 
@@ -17,7 +18,7 @@ impl Kernel for Hostile {
     }
 
     fn columns(&self) -> &[&str] {
-        &["wild", "mild"]
+        &["wild", "tiny"]
     }
 
     fn init(&self, (): ()) -> Result<(), KernelError> {
@@ -28,18 +29,17 @@ impl Kernel for Hostile {
         for parameter in slice.parameters {
             // Between 1 and 1.5, with 31 bits: the same for all of an eight.
             let scale = 1.0 + ((parameter / 8 * 2_654_435_761) % (1 << 32)) as f64 / 2_f64.powi(33);
-            let mild = scale / 3.0;
-            let wild = match parameter % 8 {
-                0 => 1e308 * scale,
-                1 => -1e308 * scale,
-                2 => 1e-308 * scale,
-                3 => 5e-324,
-                4 => 1e16 * scale,
-                5 => -1e16 * scale,
-                6 => mild,
-                _ => -0.1,
+            let (wild, tiny) = match parameter % 8 {
+                0 => (1e308 * scale, 1e308 * scale),
+                1 => (-1e308 * scale, -1e308 * scale),
+                2 => (1e16 * scale, 1e-300 * scale),
+                3 => (-1e16 * scale, -1e-300 * scale),
+                4 => (1e-308 * scale, 1e-310 * scale),
+                5 => (5e-324, 5e-324),
+                6 => (scale / 3.0, 3e-317),
+                _ => (-0.1, -1e-312),
             };
-            rows.push_row(&[wild, mild]);
+            rows.push_row(&[wild, tiny]);
         }
     }
 }

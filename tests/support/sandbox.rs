@@ -41,7 +41,7 @@ impl Sandbox {
 
     /// Starts `ttg` with the words of `line`.
     pub fn start(&self, line: &str) -> Running {
-        Running::start(self.command(line), format!("ttg {line}"))
+        Running::start(self.command(line), format!("ttg {line}").trim_end().to_owned())
     }
 
     /// Runs `ttg` with the words of `line` to its end.

@@ -53,7 +53,7 @@ rules! {
             [("a/Cargo.toml", "")].as_slice(),
             [("a/Cargo.toml", ""), ("a/README.md", &*"\n".repeat(61))].as_slice(),
         ],
-        kept by [("a/Cargo.toml", ""), ("a/README.md", &*"\n".repeat(60)), ("b/a.toml", "")];
+        kept by [("a/Cargo.toml", ""), ("a/README.md", &*"\n".repeat(80)), ("b/a.toml", "")];
 
     lib_and_mod_are_tables_of_contents(logic_in_contents):
         broken by [

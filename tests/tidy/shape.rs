@@ -30,9 +30,9 @@ pub(crate) fn crates_without_readme(tree: &Tree) -> Vec<String> {
     crates
         .filter(|folder| {
             let readme = tree.get(&format!("{folder}/README.md"));
-            readme.is_none_or(|text| text.lines().count() > 60)
+            readme.is_none_or(|text| text.lines().count() > 80)
         })
-        .map(|folder| format!("{folder}: needs a README.md of at most 60 lines"))
+        .map(|folder| format!("{folder}: needs a README.md of at most 80 lines"))
         .collect()
 }
 

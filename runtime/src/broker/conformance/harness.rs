@@ -116,7 +116,7 @@ mod tests {
             .flat_map(|file| file.lines())
             .filter_map(|line| line.strip_prefix("pub async fn ")?.split('<').next())
             .collect();
-        let listed: BTreeSet<&str> = include_str!("mod.rs")
+        let listed: BTreeSet<&str> = include_str!("harness.rs")
             .lines()
             .map(str::trim)
             .filter(|line| laws.contains(line))

@@ -47,7 +47,7 @@ async fn made() -> (TempDir, std::path::PathBuf) {
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_left_alone() {
-    for bytes in [&b"x"[..], b"notes on ttg\n", &[0; 4096], &[7; 100_000]] {
+    for bytes in [&b"x"[..], b"notes on ttg\n", &[0; 4096], &vec![7; 100_000]] {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("ttg.db"), bytes).unwrap();
         let error = refused(folder.path()).await;
