@@ -159,6 +159,14 @@ pub(crate) struct CommonArguments {
     /// [default: info; warn beside a progress bar]
     #[arg(long, value_name = "LEVEL", env = "TTG_LOG_LEVEL")]
     pub(crate) log_level: Option<String>,
+
+    /// The pod that this process runs in, for its log lines; Kubernetes' downward API knows
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide = true)]
+    pub(crate) pod_name: Option<String>,
+
+    /// The node that the pod runs on, likewise
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide = true)]
+    pub(crate) node_name: Option<String>,
 }
 
 /// The form of log lines.

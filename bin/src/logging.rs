@@ -31,8 +31,8 @@ pub(crate) fn start(
     let identity = Identity {
         worker: worker.map(ToString::to_string),
         host: host_name(),
-        pod: None,
-        node: None,
+        pod: arguments.pod_name.clone(),
+        node: arguments.node_name.clone(),
     };
     let bar = bar.clone();
     let config = LogConfig::new(format, filter, identity)
