@@ -19,6 +19,9 @@ pub enum WorkerError {
     /// The broker says something that trying again cannot help.
     #[error("the broker failed for good")]
     Broker(#[source] Arc<BrokerError>),
+    /// The supervisor itself panicked: a bug.
+    #[error("the supervisor panicked")]
+    Supervisor,
     /// Actors failed more often than the restart limit allows.
     #[error(
         "actor `{actor}` failed too often: {restarts} restarts within {seconds} s were not enough (last: {reason})"
@@ -40,7 +43,7 @@ pub enum WorkerError {
 pub(crate) enum Fault {
     /// A kernel panicked: the chunk's business, not the actor's.
     #[error("kernel panicked: {failure}")]
-    Kernel { delivery: DeliveryId, failure: Failure, untouched: Vec<DeliveryId> },
+    Kernel { delivery: DeliveryId, failure: Failure },
     /// Trying again cannot help.
     #[error("the broker failed for good: {0}")]
     Broker(Arc<BrokerError>),

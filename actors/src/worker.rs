@@ -67,9 +67,12 @@ impl Worker {
     /// It ended by itself, because of a failure that no restart can help.
     pub async fn ended(&mut self) -> Result<(), WorkerError> {
         if let Some(ended) = &mut self.ended {
-            // The supervisor's own panic is a bug that its event line has told.
-            ended.await.ok();
+            let ended = ended.await;
             self.ended = None;
+            if ended.is_err() {
+                let mut fate = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
+                fate.get_or_insert(WorkerError::Supervisor);
+            }
         }
         let fate = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
         fate.clone().map_or(Ok(()), Err)

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
@@ -87,7 +88,7 @@ pub(crate) struct JobArguments {
 
     /// An option of the kernel; may be repeated
     #[arg(long, value_name = "KEY=VALUE", env = "TTG_SET", value_parser = parse_pair,
-          value_delimiter = ',', action = ArgAction::Append)]
+          action = ArgAction::Append)]
     pub(crate) set: Vec<(String, String)>,
 
     /// Parameters per chunk, or `auto`: about half a second of work, at least 20 chunks a slot
@@ -110,7 +111,8 @@ pub(crate) struct JobArguments {
           value_parser = parse_duration)]
     pub(crate) retry_delay: Seconds,
 
-    /// How long one attempt at a chunk may take
+    /// How long one attempt at a chunk may take; seen between slices of its work, and not at the
+    /// last attempt, which keeps what is good
     #[arg(long, value_name = "TIME", env = "TTG_TIMEOUT", default_value = "10m",
           value_parser = parse_duration)]
     pub(crate) timeout: Seconds,
@@ -148,7 +150,7 @@ pub(crate) struct CommonArguments {
     pub(crate) data_dir: Option<PathBuf>,
 
     /// Print one JSON object on standard output
-    #[arg(long, env = "TTG_JSON")]
+    #[arg(long, env = "TTG_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
 
     /// The form of log lines on standard error

@@ -41,6 +41,9 @@ pub(crate) enum CommandError {
     /// A job of that name was cancelled.
     #[error("job `{0}` was cancelled")]
     Cancelled(JobName),
+    /// The worker ended in order, and the job has not.
+    #[error("the worker ended before job `{0}` did")]
+    Unfinished(JobName),
     /// The name is taken by another job.
     #[error("the job was not submitted")]
     OtherSpec(#[source] OtherSpec),
@@ -90,7 +93,11 @@ impl CommandError {
             Self::UnknownBroker(_) => Exit::Configuration,
             Self::Broker { cause, .. } => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
-            Self::Worker(_) | Self::Log(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unexpected,
+            Self::Worker(_)
+            | Self::Unfinished(_)
+            | Self::Log(_)
+            | Self::Runtime(_)
+            | Self::Output(_) => Exit::Unexpected,
         }
     }
 

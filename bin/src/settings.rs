@@ -182,7 +182,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Seconds, String> {
     if time > Duration::from_secs(SECONDS_MAX) {
         return Err("that is more than a week".to_owned());
     }
-    Ok(Seconds(time))
+    // As the job's record keeps it, or the same command would not resume its own job.
+    let millis = u64::try_from(time.as_millis()).map_err(|why| why.to_string())?;
+    Ok(Seconds(Duration::from_millis(millis)))
 }
 
 #[cfg(test)]
@@ -197,6 +199,8 @@ mod tests {
         assert_eq!(millis("1.5m"), Ok(90_000));
         assert_eq!(millis("2h"), Ok(7_200_000));
         assert_eq!(millis("3"), Ok(3_000));
+        let whole = parse_duration("1.7ms").map(|time| time.0);
+        assert_eq!(whole, Ok(Duration::from_millis(1)), "a record keeps milliseconds");
         for bad in ["", "s", "10 s", "-1s", "1d", "1e9h", "9999h"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }

@@ -80,7 +80,8 @@ impl DeadParameters {
         self.push_run(range.expect("a parameter is below u64::MAX"), kind, message);
     }
 
-    fn push_run(&mut self, range: ParameterRange, kind: FailureKind, message: &str) {
+    /// Adds all of `range`, which is above all others.
+    pub(crate) fn push_run(&mut self, range: ParameterRange, kind: FailureKind, message: &str) {
         let reason = self.intern(kind, message);
         match self.runs.last_mut() {
             Some(last) if last.1 == range.start() && last.2 == reason => last.1 = range.end(),

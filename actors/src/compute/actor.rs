@@ -66,19 +66,17 @@ impl Actor for Compute {
                     dispatcher.tell(DispatcherMsg::Evaluated(ended));
                 }
             }
-            ComputeMsg::Report(SlotReport::Panicked { id, failure, untouched }) => {
-                return Err(Fault::Kernel { delivery: id, failure, untouched }.into());
+            ComputeMsg::Report(SlotReport::Panicked { id, failure }) => {
+                return Err(Fault::Kernel { delivery: id, failure }.into());
             }
         }
         Ok(())
     }
+}
 
-    async fn post_stop(
-        &self,
-        _: ActorRef<ComputeMsg>,
-        state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
-        state.assigned.iter().for_each(Cancel::set);
-        Ok(())
+/// However the actor ends, what its slot computes for it ends with the slice.
+impl Drop for State {
+    fn drop(&mut self) {
+        self.assigned.iter().for_each(Cancel::set);
     }
 }

@@ -122,7 +122,7 @@ impl Actor for Dispatcher {
             }
             DispatcherMsg::SlotLost(slot, failed) => {
                 state.slots.remove(&slot);
-                on_slot_lost(decisions, slot, failed.as_ref())
+                on_slot_lost(decisions, slot, failed.as_ref(), ports.clock.wall())
             }
             DispatcherMsg::Evaluated(ended) => on_evaluated(decisions, ended, ports.clock.wall()),
             DispatcherMsg::Settled(settled) => on_settled(decisions, settled),
@@ -139,17 +139,15 @@ impl Actor for Dispatcher {
         ports.metrics.in_flight().set(in_flight as u64);
         Ok(())
     }
+}
 
-    async fn post_stop(
-        &self,
-        _: ActorRef<DispatcherMsg>,
-        state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
-        // It may have leased chunks all the same: the supervisor gives back strays at the end.
-        if let Some(receive) = state.receive.take() {
+/// However the actor ends, its receive ends with it. That may have leased chunks all the same: the
+/// next dispatcher, or at the end the supervisor, gives back strays.
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(receive) = self.receive.take() {
             receive.abort();
         }
-        Ok(())
     }
 }
 

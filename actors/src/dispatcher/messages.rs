@@ -39,8 +39,6 @@ pub(crate) struct SlotFailure {
     pub(crate) delivery: DeliveryId,
     /// How.
     pub(crate) failure: Failure,
-    /// Deliveries that it had not begun.
-    pub(crate) untouched: Vec<DeliveryId>,
 }
 
 /// What the dispatcher looks like from outside.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels, Limits};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
-    Chunk, Credit, DeadParameters, Delivery, DeliveryId, FailureKind, Outcome, Receipt, SlotId,
-    WallTime, WorkerId,
+    Chunk, Credit, DeadParameters, Delivery, DeliveryId, Failure, FailureKind, Outcome, Receipt,
+    SlotId, WallTime, WorkerId,
 };
 
 use super::messages::{DispatcherObservation, SlotFailure};
@@ -145,6 +145,21 @@ impl DispatcherState {
         Some(entry)
     }
 
+    /// Settles a failed delivery: again later, or with no attempt left as dead. An evaluation buries
+    /// by itself at its last attempt; this keeps what fails around one from coming back for ever.
+    fn failed(&mut self, id: DeliveryId, failure: Failure, wall: WallTime) -> Option<Settlement> {
+        let entry = self.table.get_mut(&id)?;
+        entry.stage = Stage::Settling;
+        let entry = self.table.get(&id)?;
+        let chunk = &entry.delivery.chunk;
+        if verdict(chunk.counters, &chunk.spec.policy) == Verdict::Attempt {
+            return Some(Settlement::nack(id, &entry.delivery, failure));
+        }
+        let dead = DeadParameters::all(chunk.range, failure.kind, &failure.message);
+        let outcome = Box::new(self.outcome(chunk, Vec::new(), dead, Duration::ZERO, wall));
+        Some(Settlement::Commit { id, receipt: entry.delivery.receipt, outcome })
+    }
+
     fn outcome(
         &self,
         chunk: &Chunk,
@@ -243,6 +258,7 @@ pub(super) fn on_slot_lost(
     state: &mut DispatcherState,
     slot: SlotId,
     failed: Option<&SlotFailure>,
+    wall: WallTime,
 ) -> Vec<Effect> {
     state.slots.remove(&slot);
     let mut settlements = Vec::new();
@@ -254,25 +270,20 @@ pub(super) fn on_slot_lost(
         .collect();
     let mut effects = Vec::new();
     for id in assigned.into_iter().rev() {
-        let Some(entry) = state.table.get_mut(&id) else {
+        if let Some(failed) = failed.filter(|failed| failed.delivery == id) {
+            settlements.extend(state.failed(id, failed.failure.clone(), wall));
             continue;
-        };
-        match failed {
-            Some(failed) if failed.delivery == id => {
-                entry.stage = Stage::Settling;
-                settlements.push(Settlement::nack(id, &entry.delivery, failed.failure.clone()));
-            }
-            _ if state.draining => {
-                entry.stage = Stage::Settling;
-                let receipt = entry.delivery.receipt;
-                settlements.push(Settlement::give_back(id, receipt, Duration::ZERO));
-            }
-            _ => {
-                // The old slot may still be in it: its cancel is set, and a fresh one takes over.
-                effects.push(Effect::Cancel(vec![std::mem::take(&mut entry.cancel)]));
-                entry.stage = Stage::Ready;
-                state.ready.push_front(id);
-            }
+        }
+        let Some(entry) = state.table.get_mut(&id) else { continue };
+        if state.draining {
+            entry.stage = Stage::Settling;
+            let receipt = entry.delivery.receipt;
+            settlements.push(Settlement::give_back(id, receipt, Duration::ZERO));
+        } else {
+            // The old slot may still be in it: its cancel is set, and a fresh one takes over.
+            effects.push(Effect::Cancel(vec![std::mem::take(&mut entry.cancel)]));
+            entry.stage = Stage::Ready;
+            state.ready.push_front(id);
         }
     }
     if !settlements.is_empty() {
@@ -302,9 +313,7 @@ pub(super) fn on_evaluated(
                 let outcome = Box::new(state.outcome(&chunk, columns, dead, took, wall));
                 settlements.push(Settlement::Commit { id, receipt, outcome });
             }
-            Evaluated::Failed(failure) => {
-                settlements.push(Settlement::nack(id, &entry.delivery, failure));
-            }
+            Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, wall)),
             Evaluated::Cancelled if entry.lease_lost => {
                 state.table.remove(&id);
                 released.push(id);

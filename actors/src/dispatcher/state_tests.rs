@@ -134,8 +134,8 @@ fn a_kernels_panic_nacks_its_chunk_and_harms_no_other() {
     received(&mut state, vec![fresh(0), fresh(1)]);
     received(&mut state, vec![fresh(2)]);
     let failure = Failure::new(FailureKind::Panic, None, "poison");
-    let failed = SlotFailure { delivery: DeliveryId(0), failure, untouched: vec![] };
-    let effects = on_slot_lost(&mut state, SlotId(0), Some(&failed));
+    let failed = SlotFailure { delivery: DeliveryId(0), failure };
+    let effects = on_slot_lost(&mut state, SlotId(0), Some(&failed), WallTime(0));
     assert!(matches!(&settlements(effects)[..], [Settlement::Nack { id: DeliveryId(0), .. }]));
     let effects = on_slot_opened(&mut state, SlotId(0));
     assert_eq!(assigned(&effects), [(0, vec![2])]);
@@ -154,7 +154,7 @@ fn what_a_lost_slot_had_not_begun_is_assigned_again_in_order() {
     assert_eq!(requested(&received(&mut state, vec![])), Some(2));
     let effects = received(&mut state, vec![fresh(1), fresh(2)]);
     assert_eq!(assigned(&effects), [(0, vec![1, 2])]);
-    let effects = on_slot_lost(&mut state, SlotId(0), None);
+    let effects = on_slot_lost(&mut state, SlotId(0), None, WallTime(0));
     let cancelled = effects.iter().filter(|e| matches!(e, Effect::Cancel(c) if c[0].is_set()));
     assert_eq!(cancelled.count(), 0, "cancelling is an effect");
     assert_eq!(settlements(effects), []);
@@ -238,4 +238,22 @@ fn a_drain_gives_everything_back_uncharged_and_then_stops() {
 #[test]
 fn a_drain_without_work_stops_at_once() {
     assert!(stops(&on_drain(&mut state(2))));
+}
+
+#[test]
+fn a_failure_at_the_last_attempt_ends_the_chunk_however_it_is_reported() {
+    let counters = Counters { failures: 2, ..Counters::default() };
+    let failure = Failure::new(FailureKind::Panic, None, "poison");
+    let buried = |effects| match &settlements(effects)[..] {
+        [Settlement::Commit { outcome, .. }] => outcome.dead.count() == 1,
+        other => panic!("{other:?}"),
+    };
+    let mut reported = state(1);
+    received(&mut reported, vec![delivery(0, "reference", counters)]);
+    let ended = vec![(DeliveryId(0), Evaluated::Failed(failure.clone()))];
+    assert!(buried(on_evaluated(&mut reported, ended, WallTime(0))));
+    let mut lost = state(1);
+    received(&mut lost, vec![delivery(0, "reference", counters)]);
+    let failed = SlotFailure { delivery: DeliveryId(0), failure };
+    assert!(buried(on_slot_lost(&mut lost, SlotId(0), Some(&failed), WallTime(0))));
 }

@@ -195,7 +195,7 @@ impl WorkerSupervisor {
         if let (Some(slot), Some(dispatcher)) = (child.slot, &state.children.dispatcher) {
             dispatcher.tell(DispatcherMsg::SlotLost(slot, failure));
         }
-        if state.stopping {
+        if state.stopping && ending != Ending::Hopeless {
             Self::stop_next(state);
             return;
         }
@@ -308,12 +308,8 @@ fn read_ending(
 ) -> (Ending, RestartReason, Option<SlotFailure>) {
     match error.map(|error| error.downcast_ref::<Fault>()) {
         None => (Ending::Stopped, RestartReason::Error, None),
-        Some(Some(Fault::Kernel { delivery, failure, untouched })) => {
-            let failure = SlotFailure {
-                delivery: *delivery,
-                failure: failure.clone(),
-                untouched: untouched.clone(),
-            };
+        Some(Some(Fault::Kernel { delivery, failure })) => {
+            let failure = SlotFailure { delivery: *delivery, failure: failure.clone() };
             (Ending::Kernel, RestartReason::KernelPanic, Some(failure))
         }
         Some(Some(Fault::Broker(_))) => (Ending::Hopeless, RestartReason::Error, None),

@@ -21,7 +21,7 @@ use crate::chunking::Sample;
 use crate::cli::RunArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::report::{self, JobReport, ProgressView};
+use crate::report::{self, JobReport, ProgressView, Status};
 use crate::settings::{self, ChunkSize, JobSettings};
 use crate::signals::Signals;
 use crate::{build, logging, publisher};
@@ -196,7 +196,11 @@ impl RunningJob {
         let report = JobReport::read(&*self.broker, &self.job, SystemClock.wall()).await?;
         self.tell_completed(&report);
         report::print(&report, json)?;
-        Ok(report.exit())
+        match report.status {
+            Status::Complete => Ok(report.exit()),
+            Status::Cancelled => Err(CommandError::Cancelled(self.job.name)),
+            Status::Running => Err(CommandError::Unfinished(self.job.name)),
+        }
     }
 
     /// Shows progress until the job is settled or a signal comes.

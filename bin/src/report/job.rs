@@ -11,8 +11,8 @@ use ttg_runtime::{Aggregate, Broker, JobRecord, Outcome, WallTime};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
-/// Outcomes read at a time.
-const PAGE: usize = 1_000;
+/// Outcomes read at a time. Few, since one in which many parameters are dead is large.
+const PAGE: usize = 64;
 
 /// A job's report.
 #[derive(Debug, Serialize)]

@@ -6,6 +6,6 @@ mod output;
 mod progress;
 mod text;
 
-pub(crate) use job::{JobReport, progress};
+pub(crate) use job::{JobReport, Status, progress};
 pub(crate) use output::{failure, note, print, usage};
 pub(crate) use progress::{ProgressView, bar};

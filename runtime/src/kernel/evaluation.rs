@@ -21,8 +21,9 @@ use crate::outcome::Column;
 /// the clock costs nothing.
 const SLICE_TARGET: Duration = Duration::from_millis(5);
 
-/// The most parameters of a slice: a column of them stays in the first-level cache.
-const SLICE_PARAMETERS_MAX: u64 = 2_048;
+/// The most parameters of a slice: a column of them stays in the first-level cache beside a kernel's
+/// own tables.
+const SLICE_PARAMETERS_MAX: u64 = 1_024;
 
 /// Ends a piece of work at the end of its slice, once set.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +84,8 @@ struct Open {
     rows: Rows,
     accumulators: Vec<Accumulator>,
     slice_parameters: u64,
+    /// The kernel could not start afresh after a panic.
+    broken: bool,
 }
 
 impl Scratch {
@@ -137,6 +140,7 @@ impl Evaluation<'_> {
     /// and asks [`Scratch::panicked`] for the failure.
     pub fn run(&self, scratch: &mut Scratch) -> Evaluated {
         let started = self.clock.now();
+        scratch.cursor = None;
         let mut open = match self.take_open(scratch) {
             Ok(open) => open,
             Err(failure) => return self.failed_whole(failure, started),
@@ -145,7 +149,7 @@ impl Evaluation<'_> {
         if !matches!(evaluated, Evaluated::Completed { .. }) {
             open.accumulators.iter_mut().for_each(Accumulator::clear);
         }
-        scratch.open = Some(open);
+        scratch.open = Some(open).filter(|open| !open.broken);
         evaluated
     }
 
@@ -177,7 +181,15 @@ impl Evaluation<'_> {
                 Ok(Some(_)) => bury(open, slice, &mut dead),
                 Err(fault) => {
                     if let Err(failure) = self.reopen(open) {
-                        return self.failed_whole(failure, started);
+                        open.broken = true;
+                        if !self.limits.last_attempt {
+                            return Evaluated::Failed(failure);
+                        }
+                        // What was completed stays; nothing can evaluate the rest.
+                        let rest = ParameterRange::new(slice.start(), range.end())
+                            .expect("the slice starts before the chunk ends");
+                        dead.push_run(rest, failure.kind, &failure.message);
+                        break;
                     }
                     let (kind, reason) = match fault {
                         SliceFault::Panic(reason) => (FailureKind::Panic, reason),
@@ -276,6 +288,7 @@ impl Evaluation<'_> {
             accumulators: names.iter().map(|_| Accumulator::new()).collect(),
             names,
             slice_parameters: 1,
+            broken: false,
         })
     }
 
@@ -285,9 +298,10 @@ impl Evaluation<'_> {
         Ok(())
     }
 
+    /// A panic here is a failure like any other: it must not outlive the last attempt.
     fn evaluator(&self) -> Result<Box<dyn Evaluator>, Failure> {
-        self.kernel
-            .open(&self.chunk.spec.options)
+        catch_unwind(AssertUnwindSafe(|| self.kernel.open(&self.chunk.spec.options)))
+            .map_err(|panic| Failure::new(FailureKind::Panic, None, panic_message(&*panic)))?
             .map_err(|why| Failure::new(FailureKind::Kernel, None, why.to_string()))
     }
 }

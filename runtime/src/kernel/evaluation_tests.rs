@@ -44,6 +44,31 @@ impl Kernel for Hostile {
     }
 }
 
+/// Starts once, panics at parameter 900, and starts no more.
+struct Once(std::sync::atomic::AtomicBool);
+
+impl Kernel for Once {
+    type Options = ();
+    type State = ();
+
+    fn name(&self) -> &'static str {
+        "once"
+    }
+
+    fn init(&self, (): ()) -> Result<(), KernelError> {
+        let again = self.0.swap(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(!again, "no second start");
+        Ok(())
+    }
+
+    fn evaluate(&self, (): &mut (), slice: Slice, rows: &mut Rows) {
+        for parameter in slice.parameters {
+            assert!(parameter != 900, "poison");
+            rows.push(1.0);
+        }
+    }
+}
+
 fn chunk(kernel: &str, start: u64, end: u64) -> Chunk {
     let spec = Arc::new(JobSpec {
         parameters: ParameterRange::new(start, end).unwrap(),
@@ -183,7 +208,31 @@ fn slices_grow_to_a_few_milliseconds_and_shrink_again() {
     assert_eq!(paced(64, slice(64), SLICE_TARGET), 64);
     assert_eq!(paced(64, slice(64), SLICE_TARGET * 3), 32);
     assert_eq!(paced(1, slice(1), SLICE_TARGET * 3), 1);
-    assert_eq!(paced(SLICE_PARAMETERS_MAX, slice(SLICE_PARAMETERS_MAX), Duration::ZERO), 2_048);
+    assert_eq!(paced(SLICE_PARAMETERS_MAX, slice(SLICE_PARAMETERS_MAX), Duration::ZERO), 1_024);
     // The short slice at the end of a chunk says nothing.
     assert_eq!(paced(64, slice(3), Duration::ZERO), 64);
+}
+
+#[test]
+fn a_kernel_that_cannot_start_again_keeps_what_is_done_and_buries_the_rest() {
+    let kernels = Kernels::none().with(Once(false.into())).unwrap();
+    let chunk = chunk("once", 0, 1_000);
+    let kernel = kernels.get(&chunk.spec.kernel).unwrap();
+    let limits = last();
+    let evaluation =
+        Evaluation { chunk: &chunk, kernel: &**kernel, limits: &limits, clock: &SystemClock };
+    let mut scratch = Scratch::new();
+    let Evaluated::Completed { columns, dead, .. } = evaluation.run(&mut scratch) else {
+        panic!("the last attempt settles");
+    };
+    let completed = columns[0].aggregate.count();
+    assert!((1..=900).contains(&completed), "{completed}");
+    assert_eq!(completed + dead.count(), 1_000);
+    let why = dead.runs().next().unwrap().1;
+    assert_eq!((why.kind, &*why.message), (FailureKind::Panic, "no second start"));
+    // The next chunk finds nothing of this one in the slot.
+    let Evaluated::Completed { columns, dead, .. } = evaluation.run(&mut scratch) else {
+        panic!("the last attempt settles");
+    };
+    assert_eq!((columns.len(), dead.count()), (0, 1_000));
 }

@@ -21,19 +21,17 @@ pub struct Assignment {
     pub limits: Limits,
 }
 
-/// What a slot says of its assignments. Each is named in exactly one report.
+/// What a slot says of its assignments. Each is named in at most one report.
 #[derive(Debug)]
 pub enum SlotReport {
     /// These ended, in the order in which they were assigned.
     Evaluated(Vec<(DeliveryId, Evaluated)>),
-    /// The kernel panicked. The slot is of no use any more.
+    /// The kernel panicked. The slot is of no use any more; what it had not begun is named nowhere.
     Panicked {
         /// The assignment that it happened in.
         id: DeliveryId,
         /// What happened.
         failure: Failure,
-        /// Assignments that were not begun.
-        untouched: Vec<DeliveryId>,
     },
 }
 

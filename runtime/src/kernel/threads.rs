@@ -110,7 +110,6 @@ impl ComputeThread {
                     (self.reports)(SlotReport::Panicked {
                         id: assignment.id,
                         failure: scratch.panicked(&*panic),
-                        untouched: batch.iter().map(|assignment| assignment.id).collect(),
                     });
                     return None;
                 }
