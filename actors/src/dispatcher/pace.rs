@@ -39,6 +39,13 @@ impl Pace {
         self.read_ahead.max(1)
     }
 
+    /// A slot with at most this many assignments is handed more. Short chunks are handed over before
+    /// the slot runs dry: the way there and back takes as long as a good part of them. Long ones
+    /// are not, since a chunk that waits in one slot is lost to another that ends first.
+    pub(super) fn refill_at(&self) -> usize {
+        self.chunk_seconds.map_or(0, |mean| chunks_in(READ_AHEAD, mean).min(1))
+    }
+
     /// Chunks to hand to one of `slots` slots when `ready` wait.
     pub(super) fn assignment(&self, ready: usize, slots: usize) -> usize {
         let most = self.chunk_seconds.map_or(1, |mean| chunks_in(ASSIGNMENT, mean));
@@ -72,6 +79,14 @@ mod tests {
         assert_eq!(after(Duration::from_millis(1), 100, 2).read_ahead(), 100);
         assert_eq!(after(Duration::from_secs(1), 100, 64).read_ahead(), 1);
         assert_eq!(after(Duration::ZERO, 1, 2).read_ahead(), 2, "one chunk proves little");
+    }
+
+    #[test]
+    fn short_chunks_wait_in_the_slot_and_long_ones_do_not() {
+        assert_eq!(Pace::default().refill_at(), 0);
+        assert_eq!(after(Duration::from_micros(1), 9, 2).refill_at(), 1);
+        assert_eq!(after(Duration::from_millis(49), 9, 2).refill_at(), 1);
+        assert_eq!(after(Duration::from_millis(51), 9, 2).refill_at(), 0);
     }
 
     #[test]

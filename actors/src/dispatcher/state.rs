@@ -93,7 +93,7 @@ impl DispatcherState {
         }
     }
 
-    /// Hands ready chunks to idle slots, then asks for as many as there is room for.
+    /// Hands ready chunks to slots that have few, then asks for as many as there is room for.
     fn proceed(&mut self, mut effects: Vec<Effect>) -> Vec<Effect> {
         if self.draining {
             if self.table.is_empty() {
@@ -101,9 +101,12 @@ impl DispatcherState {
             }
             return effects;
         }
-        let idle: Vec<_> =
-            self.slots.iter().filter(|(_, assigned)| **assigned == 0).map(|(id, _)| *id).collect();
-        for slot in idle {
+        let low = self.pace.refill_at();
+        let hungry = self.slots.iter().filter(|(_, assigned)| **assigned <= low);
+        let mut hungry: Vec<_> = hungry.map(|(slot, assigned)| (*assigned, *slot)).collect();
+        // Who has nothing to do comes first.
+        hungry.sort_unstable();
+        for (_, slot) in hungry {
             let count = self.pace.assignment(self.ready.len(), self.slots.len());
             let work: Vec<_> = (0..count).map_while(|_| self.assign_next(slot)).collect();
             if !work.is_empty() {

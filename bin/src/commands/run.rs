@@ -214,10 +214,15 @@ impl RunningJob {
         let mut alone: Option<u64> = None;
         loop {
             let look = async {
-                if tokio::time::timeout(LOOK_AT_LEAST_EVERY, stats.committed()).await.is_ok()
-                    && alone.is_some_and(|alone| stats.read().settled() < alone)
-                {
-                    tokio::time::sleep(LOOK_EVERY).await;
+                let committed = tokio::time::timeout(LOOK_AT_LEAST_EVERY, stats.committed()).await;
+                if let (Ok(()), Some(alone)) = (committed, alone) {
+                    // Now and then is enough until the last commit, which is looked at at once.
+                    let last = async {
+                        while stats.read().settled() < alone {
+                            stats.committed().await;
+                        }
+                    };
+                    tokio::time::timeout(LOOK_EVERY, last).await.ok();
                 }
             };
             let publisher = self.publisher.as_mut();
