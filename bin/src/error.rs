@@ -144,7 +144,9 @@ fn broker_hint(error: &BrokerError) -> Option<&'static str> {
         BrokerError::Foreign { .. } => {
             Some("choose another `--data-dir`; nothing was changed in this one")
         }
-        BrokerError::Refused { .. } => Some("choose a `--data-dir` that you may write to"),
+        BrokerError::Refused { .. } => {
+            Some("choose a `--data-dir` that is a folder which you may write to")
+        }
         BrokerError::Corrupt { .. } => {
             Some("restore the store from a copy, or start with another `--data-dir`")
         }
