@@ -133,7 +133,7 @@ impl DispatcherState {
         entry.stage = Stage::Assigned(slot);
         *self.slots.get_mut(&slot)? += 1;
         let limits = Limits { last_attempt: last, cancel: entry.cancel.clone() };
-        Some(Assignment { id, chunk, kernel, limits })
+        Some(Assignment { id, chunk, kernel, limits, isolated: false })
     }
 
     /// Takes the entry of an ended assignment off its slot.

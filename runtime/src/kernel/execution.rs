@@ -19,6 +19,9 @@ pub struct Assignment {
     pub kernel: Arc<dyn RegisteredKernel>,
     /// Until when.
     pub limits: Limits,
+    /// In a process of its own: the kernel may end or hang that process. Whatever it does is then
+    /// told as this assignment's [`SlotReport::Evaluated`], and the slot lives.
+    pub isolated: bool,
 }
 
 /// What a slot says of its assignments. Each is named in at most one report.
