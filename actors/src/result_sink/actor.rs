@@ -61,10 +61,12 @@ impl Actor for ResultSink {
         match message {
             ResultSinkMsg::Settle { settlements, reply_to } => {
                 state.reply_to = Some(reply_to);
-                if on_settle(&mut state.gathered, settlements) {
+                let myself = Address::new(myself, ActorKind::ResultSink, &ports.metrics);
+                match on_settle(&mut state.gathered, settlements, ports.clock.now()) {
                     // Behind what is in the mailbox already, which so joins the batch.
-                    Address::new(myself, ActorKind::ResultSink, &ports.metrics)
-                        .tell(ResultSinkMsg::Flush);
+                    Some(Duration::ZERO) => myself.tell(ResultSinkMsg::Flush),
+                    Some(wait) => myself.tell_after(wait, || ResultSinkMsg::Flush),
+                    None => {}
                 }
             }
             ResultSinkMsg::Flush => self.flush(state).await?,
@@ -84,8 +86,9 @@ impl Actor for ResultSink {
 
 impl ResultSink {
     async fn flush(&self, state: &mut State) -> Result<(), Fault> {
-        let randomness = &self.0.ports.randomness;
-        while let Some(batch) = on_flush(&mut state.gathered, || randomness.fraction()) {
+        let ports = &self.0.ports;
+        let jitter = || ports.randomness.fraction();
+        while let Some(batch) = on_flush(&mut state.gathered, ports.clock.now(), jitter) {
             self.commit(&batch).await?;
             self.nack(&batch).await?;
             self.give_back(&batch).await?;
@@ -107,7 +110,8 @@ impl ResultSink {
         for ((_, outcome), answer) in outcomes.iter().zip(answers) {
             match answer {
                 Committed::First => {
-                    counts.chunks += 1;
+                    counts.chunks += u64::from(!outcome.is_dead());
+                    counts.dead_chunks += u64::from(outcome.is_dead());
                     counts.parameters += outcome.completed();
                     counts.dead_parameters += outcome.dead.count();
                 }

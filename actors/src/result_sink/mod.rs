@@ -1,5 +1,6 @@
-//! Settles deliveries at the broker, in batches: whatever gathers while one batch is on its way is
-//! the next, so a lone outcome waits for nothing and a flood shares its transactions.
+//! Settles deliveries at the broker, in batches: whatever gathers while one batch is on its way, or
+//! within a few milliseconds of it, is the next, so a lone outcome waits for nothing and a flood
+//! shares its transactions.
 
 mod actor;
 mod messages;

@@ -1,12 +1,21 @@
 //! What the result sink decides: what goes into the next batch.
 
+use std::time::Duration;
+
 use ttg_runtime::broker::{GiveBack, Nack};
-use ttg_runtime::{DeliveryId, Outcome, Receipt};
+use ttg_runtime::{DeliveryId, Outcome, Receipt, Timestamp};
 
 use super::messages::Settlement;
 
 /// The most settlements of one batch. Brokers' scripts take no more values.
 pub(super) const BATCH_MAX: usize = 1_000;
+
+/// The least time from one batch to the next, so that chunks which end every millisecond share their
+/// transactions. What comes after a quiet moment waits for nothing.
+const BATCH_EVERY: Duration = Duration::from_millis(4);
+
+/// This many settlements are a batch worth its transaction, whenever the one before it was.
+const BATCH_ENOUGH: usize = 200;
 
 /// Settlements by kind, in order of arrival, ready for the broker.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,21 +33,50 @@ pub(super) struct Batch {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     waiting: std::collections::VecDeque<Settlement>,
-    flush_is_due: bool,
+    asked: Asked,
+    flushed: Option<Timestamp>,
 }
 
-/// Takes settlements in. True if a flush is to be asked for, because none is on its way.
-pub(super) fn on_settle(state: &mut Gathered, settlements: Vec<Settlement>) -> bool {
+/// The flush that was asked for.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    #[default]
+    Nothing,
+    Later,
+    Now,
+}
+
+/// Takes settlements in. Returns after how long a flush is to come, if one is to be asked for.
+pub(super) fn on_settle(
+    state: &mut Gathered,
+    settlements: Vec<Settlement>,
+    now: Timestamp,
+) -> Option<Duration> {
     state.waiting.extend(settlements);
-    !state.waiting.is_empty() && !std::mem::replace(&mut state.flush_is_due, true)
-}
-
-/// The next batch; `None` when nothing waits. `jitter` gives a fraction in `[0, 1)` for each call.
-pub(super) fn on_flush(state: &mut Gathered, mut jitter: impl FnMut() -> f64) -> Option<Batch> {
-    state.flush_is_due = false;
     if state.waiting.is_empty() {
         return None;
     }
+    let next = state.flushed.map_or(now, |flushed| flushed.after(BATCH_EVERY));
+    let wait = if state.waiting.len() < BATCH_ENOUGH { next.since(now) } else { Duration::ZERO };
+    let ask = if wait.is_zero() { Asked::Now } else { Asked::Later };
+    if ask <= state.asked {
+        return None;
+    }
+    state.asked = ask;
+    Some(wait)
+}
+
+/// The next batch; `None` when nothing waits. `jitter` gives a fraction in `[0, 1)` for each call.
+pub(super) fn on_flush(
+    state: &mut Gathered,
+    now: Timestamp,
+    mut jitter: impl FnMut() -> f64,
+) -> Option<Batch> {
+    state.asked = Asked::Nothing;
+    if state.waiting.is_empty() {
+        return None;
+    }
+    state.flushed = Some(now);
     let mut batch = Batch::default();
     for settlement in state.waiting.drain(..state.waiting.len().min(BATCH_MAX)) {
         batch.ids.push(settlement.id());
@@ -57,8 +95,6 @@ pub(super) fn on_flush(state: &mut Gathered, mut jitter: impl FnMut() -> f64) ->
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use ttg_runtime::{ChunkIndex, Generation, IdempotencyKey, JobUid};
 
     use super::*;
@@ -72,23 +108,44 @@ mod tests {
         Settlement::give_back(DeliveryId(id), Receipt { key, token: [id, 0] }, Duration::ZERO)
     }
 
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::since_boot(Duration::from_millis(millis))
+    }
+
+    fn many(ids: std::ops::Range<u64>) -> Vec<Settlement> {
+        ids.map(give_back).collect()
+    }
+
     #[test]
     fn one_flush_is_asked_for_however_much_gathers() {
         let mut state = Gathered::default();
-        assert!(!on_settle(&mut state, vec![]));
-        assert!(on_settle(&mut state, vec![give_back(1)]));
-        assert!(!on_settle(&mut state, vec![give_back(2), give_back(3)]));
-        let batch = on_flush(&mut state, || 0.0).unwrap();
+        assert_eq!(on_settle(&mut state, vec![], at(0)), None);
+        assert_eq!(on_settle(&mut state, many(1..2), at(0)), Some(Duration::ZERO));
+        assert_eq!(on_settle(&mut state, many(2..4), at(0)), None);
+        let batch = on_flush(&mut state, at(0), || 0.0).unwrap();
         assert_eq!(batch.ids, [1, 2, 3].map(DeliveryId));
-        assert!(on_settle(&mut state, vec![give_back(4)]));
+        assert_eq!(on_flush(&mut state, at(0), || 0.0), None);
+    }
+
+    #[test]
+    fn settlements_soon_after_a_batch_wait_for_company_and_late_or_many_ones_do_not() {
+        let mut state = Gathered::default();
+        on_settle(&mut state, many(0..1), at(10));
+        on_flush(&mut state, at(10), || 0.0);
+        assert_eq!(on_settle(&mut state, many(1..2), at(11)), Some(Duration::from_millis(3)));
+        assert_eq!(on_settle(&mut state, many(2..3), at(12)), None, "it comes with the other");
+        assert_eq!(on_settle(&mut state, many(3..300), at(12)), Some(Duration::ZERO));
+        assert_eq!(on_settle(&mut state, many(300..301), at(12)), None);
+        on_flush(&mut state, at(12), || 0.0);
+        assert_eq!(on_settle(&mut state, many(301..302), at(16)), Some(Duration::ZERO));
     }
 
     #[test]
     fn a_batch_is_bounded_and_the_rest_follows() {
         let mut state = Gathered::default();
-        on_settle(&mut state, (0..1_500).map(give_back).collect());
-        assert_eq!(on_flush(&mut state, || 0.0).unwrap().give_backs.len(), BATCH_MAX);
-        assert_eq!(on_flush(&mut state, || 0.0).unwrap().give_backs.len(), 500);
-        assert_eq!(on_flush(&mut state, || 0.0), None);
+        on_settle(&mut state, many(0..1_500), at(0));
+        assert_eq!(on_flush(&mut state, at(0), || 0.0).unwrap().give_backs.len(), BATCH_MAX);
+        assert_eq!(on_flush(&mut state, at(0), || 0.0).unwrap().give_backs.len(), 500);
+        assert_eq!(on_flush(&mut state, at(0), || 0.0), None);
     }
 }

@@ -58,18 +58,21 @@ impl Accumulator {
     }
 
     /// Adds the values of consecutive parameters from `first` (to `u64::MAX` at most). A value that
-    /// is not finite stands for a parameter without a value and is skipped.
-    pub fn add_slice(&mut self, first: u64, values: &[f64]) {
+    /// is not finite stands for a parameter without a value and is skipped. Returns whether none was.
+    pub fn add_slice(&mut self, first: u64, values: &[f64]) -> bool {
+        let mut all_finite = true;
         for (index, block) in values.chunks(BLOCK).enumerate() {
             let first = first + (index * BLOCK) as u64;
             if let Some(range) = finite_range(block) {
                 self.add_block(first, block, range);
             } else {
+                all_finite = false;
                 for (index, &value) in block.iter().enumerate() {
                     self.add(first + index as u64, value);
                 }
             }
         }
+        all_finite
     }
 
     /// Adds one value, unless it is not finite.

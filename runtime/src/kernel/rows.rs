@@ -90,15 +90,16 @@ impl Rows {
         &self.columns
     }
 
-    /// What [`close`](Self::close) found.
+    /// What the kernel named, and what [`close`](Self::close) or
+    /// [`collect_not_finite`](Self::collect_not_finite) found.
     pub(super) fn failures(&self) -> &[RowFailure] {
         &self.failures
     }
 
-    /// Checks that each of `expected` parameters has an answer, and collects the failures in
-    /// order: those that the kernel named and the values that are not finite. A failed row is NaN
-    /// in all columns.
-    pub(super) fn close(&mut self, expected: usize) -> Result<&[RowFailure], String> {
+    /// Checks that each of `expected` parameters has an answer. In several columns a row fails as
+    /// one, so what is not finite has to be known before any column is summed up; in a single one,
+    /// whoever sums it up notices, and this spares a pass over the values.
+    pub(super) fn close(&mut self, expected: usize) -> Result<(), String> {
         if let Some(misuse) = self.misuse.take() {
             return Err(misuse);
         }
@@ -106,14 +107,16 @@ impl Rows {
         if found != expected {
             return Err(format!("the kernel answered {found} of {expected} parameters"));
         }
-        if !self.columns.iter().all(|column| all_finite(column)) {
+        if self.columns.len() > 1 && !self.columns.iter().all(|column| all_finite(column)) {
             self.collect_not_finite();
         }
-        Ok(&self.failures)
+        Ok(())
     }
 
+    /// Collects the failures in order: those that the kernel named and the values that are not
+    /// finite. A failed row is NaN in all columns.
     #[cold]
-    fn collect_not_finite(&mut self) {
+    pub(super) fn collect_not_finite(&mut self) {
         let named = std::mem::take(&mut self.failures);
         let mut named = named.into_iter().peekable();
         for row in 0..self.len() {
@@ -159,7 +162,8 @@ mod tests {
                 _ => rows.push_row(&[1.0, 2.0]),
             }
         }
-        let failures: Vec<_> = rows.close(40).unwrap().iter().map(|f| (f.row, f.named)).collect();
+        rows.close(40).unwrap();
+        let failures: Vec<_> = rows.failures().iter().map(|f| (f.row, f.named)).collect();
         assert_eq!(failures, [(3, true), (17, false), (39, false)]);
         for column in rows.columns() {
             assert!([3, 17, 39].iter().all(|&row: &usize| column[row].is_nan()));
