@@ -41,8 +41,8 @@ pub enum WorkerError {
 /// What an actor fails with, as its supervisor reads it.
 #[derive(Debug, Error)]
 pub(crate) enum Fault {
-    /// A kernel panicked: the chunk's business, not the actor's.
-    #[error("kernel panicked: {failure}")]
+    /// A kernel panicked or hung: the chunk's business, not the actor's.
+    #[error("the kernel took its slot down: {failure}")]
     Kernel { delivery: DeliveryId, failure: Failure },
     /// Trying again cannot help.
     #[error("the broker failed for good: {0}")]

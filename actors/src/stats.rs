@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct WorkerStats {
     chunks: AtomicU64,
+    dead_chunks: AtomicU64,
+    redelivered: AtomicU64,
     parameters: AtomicU64,
     dead_parameters: AtomicU64,
     duplicates: AtomicU64,
@@ -18,8 +20,12 @@ pub struct WorkerStats {
 /// A reading of [`WorkerStats`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct WorkerCounts {
-    /// Outcomes that were the first of their key.
+    /// Outcomes that were the first of their key and hold a completed parameter.
     pub chunks: u64,
+    /// Those that hold none.
+    pub dead_chunks: u64,
+    /// Deliveries here after one that failed or ended without a word.
+    pub redelivered: u64,
     /// Parameters completed by them.
     pub parameters: u64,
     /// Parameters dead by them.
@@ -43,6 +49,8 @@ impl WorkerStats {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         WorkerCounts {
             chunks: read(&self.chunks),
+            dead_chunks: read(&self.dead_chunks),
+            redelivered: read(&self.redelivered),
             parameters: read(&self.parameters),
             dead_parameters: read(&self.dead_parameters),
             duplicates: read(&self.duplicates),
@@ -57,10 +65,15 @@ impl WorkerStats {
 
     pub(crate) fn add_commits(&self, counts: WorkerCounts) {
         self.chunks.fetch_add(counts.chunks, Ordering::Relaxed);
+        self.dead_chunks.fetch_add(counts.dead_chunks, Ordering::Relaxed);
         self.parameters.fetch_add(counts.parameters, Ordering::Relaxed);
         self.dead_parameters.fetch_add(counts.dead_parameters, Ordering::Relaxed);
         self.duplicates.fetch_add(counts.duplicates, Ordering::Relaxed);
         self.committed.notify_one();
+    }
+
+    pub(crate) fn add_redelivered(&self, deliveries: u64) {
+        self.redelivered.fetch_add(deliveries, Ordering::Relaxed);
     }
 
     pub(crate) fn set_in_flight(&self, in_flight: usize) {

@@ -122,8 +122,13 @@ impl Sampler {
                 return;
             };
             let kernel = &*self.kernel;
-            let evaluation =
-                Evaluation { chunk: &chunk, kernel, limits: &self.limits, clock: &SystemClock };
+            let evaluation = Evaluation {
+                chunk: &chunk,
+                kernel,
+                limits: &self.limits,
+                clock: &SystemClock,
+                watch: None,
+            };
             let Evaluated::Completed { took, .. } = evaluation.run(&mut scratch) else {
                 return;
             };

@@ -27,8 +27,15 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<RunArguments>),
+    Worker(WorkArguments),
     Results(ResultsArguments),
+    /// Evaluate what a worker of this program asks for, in a process of its own
+    #[command(name = CHILD, hide = true)]
+    Child,
 }
+
+/// The command that a worker starts its child processes with.
+pub(crate) const CHILD: &str = "child-of-a-worker";
 
 /// Submit a job, work on it and report, in one process
 ///
@@ -46,6 +53,34 @@ to resume), 1 anything else.")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) job: JobArguments,
+    #[command(flatten)]
+    pub(crate) worker: WorkerArguments,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+/// Work on the jobs of a store until stopped
+///
+/// Any number of workers share a store, come and go. SIGTERM or SIGINT ends one at the end of its
+/// kernels' slices and gives back what is unfinished; a second signal ends it at once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ttg worker --data-dir /var/lib/ttg
+  ttg worker --until-complete collatz-10M --concurrency 4
+  ttg worker --idle-timeout 5m --json
+
+Exit codes: 0 drained, idle or complete, 2 wrong usage or a job that was cancelled, 3 the awaited
+job finished with dead letters, 69 store unavailable, 78 configuration invalid, 130 / 143 a
+second signal, 1 anything else.")]
+pub(crate) struct WorkArguments {
+    /// End when this job is complete; it may be submitted later
+    #[arg(long, value_name = "JOB", env = "TTG_UNTIL_COMPLETE")]
+    pub(crate) until_complete: Option<String>,
+
+    /// End when there was nothing to do for this long
+    #[arg(long, value_name = "TIME", env = "TTG_IDLE_TIMEOUT", value_parser = parse_duration)]
+    pub(crate) idle_timeout: Option<Seconds>,
+
     #[command(flatten)]
     pub(crate) worker: WorkerArguments,
     #[command(flatten)]
@@ -111,8 +146,7 @@ pub(crate) struct JobArguments {
           value_parser = parse_duration)]
     pub(crate) retry_delay: Seconds,
 
-    /// How long one attempt at a chunk may take; seen between slices of its work, and not at the
-    /// last attempt, which keeps what is good
+    /// How long one attempt at a chunk may take; at the last attempt, each of its parameters
     #[arg(long, value_name = "TIME", env = "TTG_TIMEOUT", default_value = "10m",
           value_parser = parse_duration)]
     pub(crate) timeout: Seconds,

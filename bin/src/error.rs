@@ -62,6 +62,12 @@ pub(crate) enum CommandError {
     /// The worker.
     #[error("the worker ended")]
     Worker(#[source] WorkerError),
+    /// A child process whose worker is gone.
+    #[error("the worker of this child process is gone")]
+    Orphan,
+    /// A child process that cannot serve its worker.
+    #[error("this command is for the child processes of a worker")]
+    Child(#[source] io::Error),
     /// The log.
     #[error("logging could not start")]
     Log(#[source] TelemetryError),
@@ -90,11 +96,13 @@ impl CommandError {
             | Self::Cancelled(_)
             | Self::OtherSpec(_)
             | Self::Name(_) => Exit::Usage,
+            Self::Child(_) => Exit::Usage,
             Self::UnknownBroker(_) => Exit::Configuration,
             Self::Broker { cause, .. } => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
             Self::Worker(_)
             | Self::Unfinished(_)
+            | Self::Orphan
             | Self::Log(_)
             | Self::Runtime(_)
             | Self::Output(_) => Exit::Unexpected,

@@ -21,6 +21,7 @@ mod publisher;
 mod report;
 mod settings;
 mod signals;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ use ttg_runtime::Kernels;
 use crate::cli::{Cli, Command};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::signals::Signals;
 
 /// Runs the command line of this process with `kernels`, and says how it ended.
 pub fn main(kernels: Kernels) -> ExitCode {
@@ -45,13 +47,20 @@ pub fn main(kernels: Kernels) -> ExitCode {
 
 fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .thread_name("ttg-async")
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
     let exit = match cli.command {
         Command::Run(arguments) => runtime.block_on(commands::run::run(*arguments, kernels)),
+        Command::Worker(arguments) => {
+            runtime.block_on(commands::worker::worker(arguments, kernels))
+        }
+        Command::Child => {
+            let _signals = runtime.block_on(async { Signals::catch() });
+            commands::child::child(kernels)
+        }
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
     // What still computes after a second signal is not waited for.

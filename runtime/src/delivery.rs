@@ -31,7 +31,8 @@ pub struct Delivery {
     pub chunk: Chunk,
     /// What settles it.
     pub receipt: Receipt,
-    /// The delivery before this one ended without a word.
+    /// A delivery before this one ended without a word, and none since with a failure. That one was given
+    /// back does not clear it: nobody has evaluated the chunk.
     pub suspect: bool,
     /// How long the chunk was ready before this delivery, as far as the broker knows.
     pub waited: Duration,

@@ -10,7 +10,7 @@ use ttg_runtime::kernel::{Cancel, Slot, SlotReport};
 use super::messages::ComputeMsg;
 use crate::address::{Address, Handling};
 use crate::config::Wiring;
-use crate::dispatcher::DispatcherMsg;
+use crate::dispatcher::{DispatcherMsg, SlotFailure};
 use crate::error::Fault;
 
 /// A compute actor.
@@ -65,6 +65,9 @@ impl Actor for Compute {
                 if let Some(dispatcher) = &state.dispatcher {
                     dispatcher.tell(DispatcherMsg::Evaluated(ended));
                 }
+            }
+            ComputeMsg::Abandon(SlotFailure { delivery, failure }) => {
+                return Err(Fault::Kernel { delivery, failure }.into());
             }
             ComputeMsg::Report(SlotReport::Panicked { id, failure }) => {
                 return Err(Fault::Kernel { delivery: id, failure }.into());

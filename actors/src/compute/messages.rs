@@ -3,7 +3,7 @@
 use ttg_runtime::kernel::{Assignment, SlotReport};
 
 use crate::address::Address;
-use crate::dispatcher::DispatcherMsg;
+use crate::dispatcher::{DispatcherMsg, SlotFailure};
 
 /// A compute actor's public face.
 pub(crate) enum ComputeMsg {
@@ -12,6 +12,8 @@ pub(crate) enum ComputeMsg {
     Attach(Address<DispatcherMsg>),
     /// From the dispatcher: evaluate these, in order.
     Assign(Vec<Assignment>),
+    /// From the dispatcher: the kernel does not come back; end, and leave the slot to it.
+    Abandon(SlotFailure),
     /// From the slot: these ended.
     Report(SlotReport),
 }

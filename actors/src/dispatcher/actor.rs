@@ -12,8 +12,8 @@ use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
 
 use super::messages::DispatcherMsg;
 use super::state::{
-    DispatcherState, Effect, on_drain, on_evaluated, on_leases_lost, on_receive_failed,
-    on_received, on_retry_receive, on_settled, on_slot_lost, on_slot_opened,
+    DispatcherState, Effect, Moment, on_drain, on_evaluated, on_leases_lost, on_receive_failed,
+    on_received, on_retry_receive, on_settled, on_slot_lost, on_slot_opened, on_tick,
 };
 use crate::address::{Address, Handling};
 use crate::chunk_name::ChunkName;
@@ -28,6 +28,9 @@ const RECEIVE_WAIT: Duration = Duration::from_secs(1);
 
 /// The pause after a receive that failed, before jitter.
 const RECEIVE_RETRY: Duration = Duration::from_millis(200);
+
+/// How often kernels that do not come back are looked for.
+const TICK: Duration = Duration::from_millis(200);
 
 /// The dispatcher.
 pub(crate) struct Dispatcher(pub(crate) Arc<Wiring>);
@@ -82,6 +85,7 @@ impl Actor for Dispatcher {
         if let Err(error) = ports.broker.give_back_strays(&[]).await {
             tracing::warn!(%error, "could not give back strays");
         }
+        myself.tell_after(TICK, || DispatcherMsg::Tick);
         for (slot, compute) in arguments.slots {
             myself.tell(DispatcherMsg::SlotOpened(slot, compute));
         }
@@ -97,11 +101,12 @@ impl Actor for Dispatcher {
         let ports = &self.0.ports;
         let _handling = Handling::begin(ActorKind::Dispatcher, &ports.metrics, &*ports.clock);
         let decisions = &mut state.decisions;
+        let at = Moment { now: ports.clock.now(), wall: ports.clock.wall() };
         let effects = match message {
             DispatcherMsg::Received(Ok(deliveries)) => {
                 self.recovered(&mut state.lost_since);
                 self.count_received(&deliveries);
-                on_received(decisions, deliveries, ports.clock.wall())
+                on_received(decisions, deliveries, at)
             }
             DispatcherMsg::Received(Err(error)) if error.is_transient() => {
                 self.lost(&mut state.lost_since, &error);
@@ -114,20 +119,24 @@ impl Actor for Dispatcher {
                 return Err(Fault::Broker(Arc::new(error)).into());
             }
             DispatcherMsg::ReceiveLost => return Err("a receive ended without an answer".into()),
-            DispatcherMsg::RetryReceive => on_retry_receive(decisions),
+            DispatcherMsg::RetryReceive => on_retry_receive(decisions, at),
             DispatcherMsg::SlotOpened(slot, compute) => {
                 compute.tell(ComputeMsg::Attach(state.myself.clone()));
                 state.slots.insert(slot, compute);
-                on_slot_opened(decisions, slot)
+                on_slot_opened(decisions, slot, at)
             }
             DispatcherMsg::SlotLost(slot, failed) => {
                 state.slots.remove(&slot);
-                on_slot_lost(decisions, slot, failed.as_ref(), ports.clock.wall())
+                on_slot_lost(decisions, slot, failed.as_ref(), at)
             }
-            DispatcherMsg::Evaluated(ended) => on_evaluated(decisions, ended, ports.clock.wall()),
-            DispatcherMsg::Settled(settled) => on_settled(decisions, settled),
-            DispatcherMsg::LeasesLost(lost) => on_leases_lost(decisions, &lost),
-            DispatcherMsg::Drain => on_drain(decisions),
+            DispatcherMsg::Evaluated(ended) => on_evaluated(decisions, ended, at),
+            DispatcherMsg::Settled(settled) => on_settled(decisions, settled, at),
+            DispatcherMsg::LeasesLost(lost) => on_leases_lost(decisions, &lost, at),
+            DispatcherMsg::Drain => on_drain(decisions, at),
+            DispatcherMsg::Tick => {
+                state.myself.tell_after(TICK, || DispatcherMsg::Tick);
+                on_tick(decisions, at)
+            }
             DispatcherMsg::Observe(reply) => {
                 drop(reply.send(decisions.observe()));
                 Vec::new()
@@ -170,6 +179,11 @@ impl Dispatcher {
                 Effect::Cancel(cancels) => {
                     cancels.iter().for_each(ttg_runtime::kernel::Cancel::set);
                 }
+                Effect::Abandon(slot, failure) => {
+                    if let Some(compute) = state.slots.get(&slot) {
+                        compute.tell(ComputeMsg::Abandon(failure));
+                    }
+                }
                 Effect::Stop => state.myself.cell().stop(None),
             }
         }
@@ -198,6 +212,7 @@ impl Dispatcher {
             metrics.queue_wait().observe(delivery.waited);
             let counters = delivery.chunk.counters;
             if counters.failures + counters.silent_deliveries > 0 {
+                self.0.stats.add_redelivered(1);
                 Redelivered {
                     chunk: ChunkName::new(&delivery.chunk.key).in_events(),
                     failures: counters.failures,

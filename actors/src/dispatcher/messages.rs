@@ -26,16 +26,18 @@ pub(crate) enum DispatcherMsg {
     Settled(Vec<DeliveryId>),
     /// From the lease keeper: these deliveries are no longer ours.
     LeasesLost(Vec<DeliveryId>),
+    /// From its own timer: look for kernels that do not come back.
+    Tick,
     /// From the supervisor: take no more, give back the rest, then stop.
     Drain,
     /// From anyone: what it looks like inside.
     Observe(RpcReplyPort<DispatcherObservation>),
 }
 
-/// What a kernel's panic did to its slot's assignments.
+/// How a kernel took its slot down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SlotFailure {
-    /// The delivery that the kernel panicked in.
+    /// The delivery that it happened in.
     pub(crate) delivery: DeliveryId,
     /// How.
     pub(crate) failure: Failure,

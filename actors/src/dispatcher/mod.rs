@@ -2,9 +2,12 @@
 //! settled. It owns the in-flight table.
 
 mod actor;
+mod assignment;
 mod messages;
 mod pace;
+mod slots;
 mod state;
+mod table;
 
 pub(crate) use actor::{Dispatcher, DispatcherArguments};
 pub use messages::DispatcherObservation;

@@ -1,22 +1,36 @@
 //! What the dispatcher decides. Time comes in, effects go out.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels, Limits};
+use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
-    Chunk, Credit, DeadParameters, Delivery, DeliveryId, Failure, FailureKind, Outcome, Receipt,
-    SlotId, WallTime, WorkerId,
+    Chunk, Credit, DeadParameters, Delivery, DeliveryId, Failure, FailureKind, JobUid, Outcome,
+    Receipt, SlotId, Timestamp, WallTime, WorkerId,
 };
 
 use super::messages::{DispatcherObservation, SlotFailure};
 use super::pace::Pace;
+use super::slots::Slots;
+use super::table::{InFlight, Manner, Stage, Table, manner};
 use crate::result_sink::Settlement;
 
 /// How long a chunk whose kernel this worker lacks is kept from coming right back.
 const FOREIGN_KERNEL_DELAY: Duration = Duration::from_secs(5);
+
+/// How long after a chunk's timeout its kernel may still end by itself, at a slice's end.
+const HANG_GRACE: Duration = Duration::from_secs(1);
+
+/// Jobs that are remembered for a kernel that hung.
+const HUNG_JOBS_MAX: usize = 64;
+
+/// When something is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    pub(super) wall: WallTime,
+}
 
 /// What the dispatcher's wiring is to do.
 pub(super) enum Effect {
@@ -32,37 +46,27 @@ pub(super) enum Effect {
     Release(Vec<DeliveryId>),
     /// End these evaluations at their next slice.
     Cancel(Vec<Cancel>),
+    /// Have the slot's actor fail of this: its kernel does not come back.
+    Abandon(SlotId, SlotFailure),
     /// Everything is settled and no more will come.
     Stop,
-}
-
-/// Where a delivery is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stage {
-    Ready,
-    Assigned(SlotId),
-    Settling,
-}
-
-struct InFlight {
-    delivery: Delivery,
-    stage: Stage,
-    cancel: Cancel,
-    lease_lost: bool,
 }
 
 /// The in-flight table and what it is decided by.
 pub(super) struct DispatcherState {
     worker: WorkerId,
     build: String,
-    kernels: Kernels,
-    /// Slots, with how many assignments each has.
-    slots: BTreeMap<SlotId, usize>,
-    table: BTreeMap<DeliveryId, InFlight>,
-    ready: VecDeque<DeliveryId>,
-    requested: Option<Credit>,
-    pace: Pace,
-    draining: bool,
+    pub(super) kernels: Kernels,
+    pub(super) slots: Slots,
+    pub(super) table: Table,
+    pub(super) ready: VecDeque<DeliveryId>,
+    /// Those that wait to be alone.
+    pub(super) waiting_alone: VecDeque<DeliveryId>,
+    /// Jobs whose kernel hung here.
+    hung: BTreeSet<JobUid>,
+    pub(super) requested: Option<Credit>,
+    pub(super) pace: Pace,
+    pub(super) draining: bool,
     next_delivery: u64,
 }
 
@@ -72,9 +76,11 @@ impl DispatcherState {
             worker,
             build,
             kernels,
-            slots: BTreeMap::new(),
-            table: BTreeMap::new(),
+            slots: Slots::default(),
+            table: Table::default(),
             ready: VecDeque::new(),
+            waiting_alone: VecDeque::new(),
+            hung: BTreeSet::new(),
             requested: None,
             pace: Pace::default(),
             draining: false,
@@ -85,75 +91,26 @@ impl DispatcherState {
     pub(super) fn observe(&self) -> DispatcherObservation {
         DispatcherObservation {
             in_flight: self.table.len(),
-            ready: self.ready.len(),
-            idle_slots: self.slots.values().filter(|&&assigned| assigned == 0).count(),
+            ready: self.ready.len() + self.waiting_alone.len(),
+            idle_slots: self.slots.idle(),
             slots: self.slots.len(),
             read_ahead: self.pace.read_ahead(),
             draining: self.draining,
         }
     }
 
-    /// Hands ready chunks to slots that have few, then asks for as many as there is room for.
-    fn proceed(&mut self, mut effects: Vec<Effect>) -> Vec<Effect> {
-        if self.draining {
-            if self.table.is_empty() {
-                effects.push(Effect::Stop);
-            }
-            return effects;
-        }
-        let low = self.pace.refill_at();
-        let hungry = self.slots.iter().filter(|(_, assigned)| **assigned <= low);
-        let mut hungry: Vec<_> = hungry.map(|(slot, assigned)| (*assigned, *slot)).collect();
-        // Who has nothing to do comes first.
-        hungry.sort_unstable();
-        for (_, slot) in hungry {
-            let count = self.pace.assignment(self.ready.len(), self.slots.len());
-            let work: Vec<_> = (0..count).map_while(|_| self.assign_next(slot)).collect();
-            if !work.is_empty() {
-                effects.push(Effect::Assign(slot, work));
-            }
-        }
-        if self.requested.is_none() && !self.slots.is_empty() {
-            let room = self.slots.len() + self.pace.read_ahead();
-            let free = u32::try_from(room.saturating_sub(self.table.len())).unwrap_or(u32::MAX);
-            if let Some(credit) = Credit::new(free) {
-                self.requested = Some(credit);
-                effects.push(Effect::Receive(credit));
-            }
-        }
-        effects
-    }
-
-    fn assign_next(&mut self, slot: SlotId) -> Option<Assignment> {
-        let id = self.ready.pop_front()?;
-        let entry = self.table.get_mut(&id)?;
-        let chunk = entry.delivery.chunk.clone();
-        let kernel = Arc::clone(self.kernels.get(&chunk.spec.kernel)?);
-        let last = verdict(chunk.counters, &chunk.spec.policy) == Verdict::LastAttempt;
-        entry.stage = Stage::Assigned(slot);
-        *self.slots.get_mut(&slot)? += 1;
-        let limits = Limits { last_attempt: last, cancel: entry.cancel.clone() };
-        Some(Assignment { id, chunk, kernel, limits, isolated: false })
-    }
-
-    /// Takes the entry of an ended assignment off its slot.
-    fn unassign(&mut self, id: DeliveryId) -> Option<&mut InFlight> {
-        let entry = self.table.get_mut(&id)?;
-        if let Stage::Assigned(slot) = entry.stage {
-            if let Some(assigned) = self.slots.get_mut(&slot) {
-                *assigned = assigned.saturating_sub(1);
-            }
-            entry.stage = Stage::Settling;
-        }
-        Some(entry)
+    /// Returns an innocent delivery.
+    pub(super) fn give_back(&mut self, id: DeliveryId) -> Option<Settlement> {
+        let entry = self.table.get_mut(id)?;
+        entry.stage = Stage::Settling;
+        Some(Settlement::give_back(id, entry.delivery.receipt, Duration::ZERO))
     }
 
     /// Settles a failed delivery: again later, or with no attempt left as dead. An evaluation buries
     /// by itself at its last attempt; this keeps what fails around one from coming back for ever.
     fn failed(&mut self, id: DeliveryId, failure: Failure, wall: WallTime) -> Option<Settlement> {
-        let entry = self.table.get_mut(&id)?;
-        entry.stage = Stage::Settling;
-        let entry = self.table.get(&id)?;
+        self.table.get_mut(id)?.stage = Stage::Settling;
+        let entry = self.table.get(id)?;
         let chunk = &entry.delivery.chunk;
         if verdict(chunk.counters, &chunk.spec.policy) == Verdict::Attempt {
             return Some(Settlement::nack(id, &entry.delivery, failure));
@@ -191,7 +148,7 @@ impl DispatcherState {
 pub(super) fn on_received(
     state: &mut DispatcherState,
     deliveries: Vec<Delivery>,
-    wall: WallTime,
+    at: Moment,
 ) -> Vec<Effect> {
     debug_assert!(
         state.requested.is_some_and(|credit| deliveries.len() <= credit.get() as usize),
@@ -206,18 +163,21 @@ pub(super) fn on_received(
         held.push((id, delivery.receipt));
         let chunk = &delivery.chunk;
         let (receipt, mut stage) = (delivery.receipt, Stage::Settling);
+        let mut manner = Manner::Shared;
         if state.draining {
             settlements.push(Settlement::give_back(id, receipt, Duration::ZERO));
         } else if state.kernels.get(&chunk.spec.kernel).is_none() {
             settlements.push(Settlement::give_back(id, receipt, FOREIGN_KERNEL_DELAY));
         } else if verdict(chunk.counters, &chunk.spec.policy) == Verdict::GiveUp {
-            let outcome = given_up(state, chunk, wall);
+            let outcome = given_up(state, chunk, at.wall);
             settlements.push(Settlement::Commit { id, receipt, outcome: Box::new(outcome) });
         } else {
             stage = Stage::Ready;
-            state.ready.push_back(id);
+            manner = self::manner(&delivery, &state.hung);
+            state.put_in_queue(id, manner, false);
         }
-        let entry = InFlight { delivery, stage, cancel: Cancel::default(), lease_lost: false };
+        let cancel = Cancel::default();
+        let entry = InFlight { delivery, stage, manner, cancel, lease_lost: false };
         state.table.insert(id, entry);
     }
     let mut effects = Vec::new();
@@ -227,7 +187,7 @@ pub(super) fn on_received(
     if !settlements.is_empty() {
         effects.push(Effect::Settle(settlements));
     }
-    state.proceed(effects)
+    state.proceed(effects, at.now)
 }
 
 fn given_up(state: &DispatcherState, chunk: &Chunk, wall: WallTime) -> Outcome {
@@ -244,68 +204,78 @@ pub(super) fn on_receive_failed(state: &mut DispatcherState) {
 }
 
 /// Time to ask again.
-pub(super) fn on_retry_receive(state: &mut DispatcherState) -> Vec<Effect> {
-    state.proceed(Vec::new())
+pub(super) fn on_retry_receive(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
+    state.proceed(Vec::new(), at.now)
 }
 
 /// A slot is there and has nothing to do.
-pub(super) fn on_slot_opened(state: &mut DispatcherState, slot: SlotId) -> Vec<Effect> {
-    state.slots.insert(slot, 0);
-    state.proceed(Vec::new())
+pub(super) fn on_slot_opened(state: &mut DispatcherState, slot: SlotId, at: Moment) -> Vec<Effect> {
+    state.slots.open(slot);
+    state.proceed(Vec::new(), at.now)
 }
 
-/// A slot is gone. What it was assigned is ours to settle: the chunk whose kernel panicked is
+/// A slot is gone. What it was assigned is ours to settle: the chunk whose kernel panicked or hung is
 /// nacked, what was not begun waits for another slot, and what nothing is known of (the actor
 /// itself failed) is evaluated again.
 pub(super) fn on_slot_lost(
     state: &mut DispatcherState,
     slot: SlotId,
     failed: Option<&SlotFailure>,
-    wall: WallTime,
+    at: Moment,
 ) -> Vec<Effect> {
-    state.slots.remove(&slot);
     let mut settlements = Vec::new();
-    let assigned: Vec<_> = state
-        .table
-        .iter()
-        .filter(|(_, entry)| entry.stage == Stage::Assigned(slot))
-        .map(|(id, _)| *id)
-        .collect();
     let mut effects = Vec::new();
-    for id in assigned.into_iter().rev() {
+    for id in state.slots.close(slot).into_iter().rev() {
         if let Some(failed) = failed.filter(|failed| failed.delivery == id) {
-            settlements.extend(state.failed(id, failed.failure.clone(), wall));
-            continue;
-        }
-        let Some(entry) = state.table.get_mut(&id) else { continue };
-        if state.draining {
-            entry.stage = Stage::Settling;
-            let receipt = entry.delivery.receipt;
-            settlements.push(Settlement::give_back(id, receipt, Duration::ZERO));
-        } else {
+            settlements.extend(state.failed(id, failed.failure.clone(), at.wall));
+        } else if state.draining {
+            settlements.extend(state.give_back(id));
+        } else if let Some(entry) = state.table.get_mut(id) {
             // The old slot may still be in it: its cancel is set, and a fresh one takes over.
             effects.push(Effect::Cancel(vec![std::mem::take(&mut entry.cancel)]));
             entry.stage = Stage::Ready;
-            state.ready.push_front(id);
+            let manner = entry.manner;
+            state.put_in_queue(id, manner, true);
         }
     }
     if !settlements.is_empty() {
         effects.push(Effect::Settle(settlements));
     }
-    state.proceed(effects)
+    state.proceed(effects, at.now)
+}
+
+/// Time has passed. A kernel that does not even come back at the end of a slice is given up together
+/// with its thread. An isolated one is ended by who watches its process.
+pub(super) fn on_tick(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (slot, delivery, begun) in state.slots.busy() {
+        let Some(entry) = state.table.get(delivery) else { continue };
+        let timeout = entry.delivery.chunk.spec.policy.timeout;
+        if entry.manner != Manner::Shared || at.now.since(begun) < timeout + HANG_GRACE {
+            continue;
+        }
+        let message = format!("its kernel did not come back within {timeout:?}");
+        let failure = Failure::new(FailureKind::Timeout, None, message);
+        if state.hung.len() == HUNG_JOBS_MAX {
+            state.hung.pop_first();
+        }
+        state.hung.insert(entry.delivery.chunk.key.job);
+        effects.push(Effect::Abandon(slot, SlotFailure { delivery, failure }));
+    }
+    effects
 }
 
 /// Evaluations ended. Ids that the table does not have belong to a dispatcher before this one.
 pub(super) fn on_evaluated(
     state: &mut DispatcherState,
     ended: Vec<(DeliveryId, Evaluated)>,
-    wall: WallTime,
+    at: Moment,
 ) -> Vec<Effect> {
     let mut settlements = Vec::with_capacity(ended.len());
     let mut released = Vec::new();
     for (id, evaluated) in ended {
         let slots = state.slots.len();
-        let Some(entry) = state.unassign(id) else {
+        let Some(entry) = state.unassign(id, at.now) else {
             continue;
         };
         let receipt = entry.delivery.receipt;
@@ -313,12 +283,12 @@ pub(super) fn on_evaluated(
             Evaluated::Completed { columns, dead, took } => {
                 let chunk = entry.delivery.chunk.clone();
                 state.pace.learn(took, slots);
-                let outcome = Box::new(state.outcome(&chunk, columns, dead, took, wall));
+                let outcome = Box::new(state.outcome(&chunk, columns, dead, took, at.wall));
                 settlements.push(Settlement::Commit { id, receipt, outcome });
             }
-            Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, wall)),
+            Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, at.wall)),
             Evaluated::Cancelled if entry.lease_lost => {
-                state.table.remove(&id);
+                state.table.remove(id);
                 released.push(id);
             }
             Evaluated::Cancelled => {
@@ -333,24 +303,32 @@ pub(super) fn on_evaluated(
     if !settlements.is_empty() {
         effects.push(Effect::Settle(settlements));
     }
-    state.proceed(effects)
+    state.proceed(effects, at.now)
 }
 
 /// Deliveries are settled: their credit is free.
-pub(super) fn on_settled(state: &mut DispatcherState, settled: Vec<DeliveryId>) -> Vec<Effect> {
+pub(super) fn on_settled(
+    state: &mut DispatcherState,
+    settled: Vec<DeliveryId>,
+    at: Moment,
+) -> Vec<Effect> {
     for id in &settled {
-        state.table.remove(id);
+        state.table.remove(*id);
     }
-    state.proceed(vec![Effect::Release(settled)])
+    state.proceed(vec![Effect::Release(settled)], at.now)
 }
 
 /// Others may have these chunks. What is computed of them ends at its slice; what is computed
 /// already is committed all the same, since the first outcome wins and all are equal.
-pub(super) fn on_leases_lost(state: &mut DispatcherState, lost: &[DeliveryId]) -> Vec<Effect> {
+pub(super) fn on_leases_lost(
+    state: &mut DispatcherState,
+    lost: &[DeliveryId],
+    at: Moment,
+) -> Vec<Effect> {
     let mut cancels = Vec::new();
     let mut released = Vec::new();
     for id in lost {
-        let Some(entry) = state.table.get_mut(id) else {
+        let Some(entry) = state.table.get_mut(*id) else {
             continue;
         };
         entry.lease_lost = true;
@@ -358,38 +336,34 @@ pub(super) fn on_leases_lost(state: &mut DispatcherState, lost: &[DeliveryId]) -
             Stage::Assigned(_) => cancels.push(entry.cancel.clone()),
             Stage::Settling => {}
             Stage::Ready => {
-                state.table.remove(id);
+                state.table.remove(*id);
                 released.push(*id);
             }
         }
     }
-    state.ready.retain(|id| state.table.contains_key(id));
-    state.proceed(vec![Effect::Cancel(cancels), Effect::Release(released)])
+    let table = &state.table;
+    state.ready.retain(|id| table.get(*id).is_some());
+    state.waiting_alone.retain(|id| table.get(*id).is_some());
+    state.proceed(vec![Effect::Cancel(cancels), Effect::Release(released)], at.now)
 }
 
 /// Takes no more: what waits is given back now, what is computed at the end of its slice.
-pub(super) fn on_drain(state: &mut DispatcherState) -> Vec<Effect> {
+pub(super) fn on_drain(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
     state.draining = true;
-    let mut returned = Vec::new();
-    let mut cancels = Vec::new();
-    for (id, entry) in &mut state.table {
-        match entry.stage {
-            Stage::Ready => {
-                entry.stage = Stage::Settling;
-                returned.push(Settlement::give_back(*id, entry.delivery.receipt, Duration::ZERO));
-            }
-            Stage::Assigned(_) => cancels.push(entry.cancel.clone()),
-            Stage::Settling => {}
-        }
-    }
-    state.ready.clear();
-    let mut effects = vec![Effect::Cancel(cancels)];
+    let mut effects = vec![Effect::Cancel(state.table.assigned().collect())];
+    let waiting = state.ready.drain(..).chain(state.waiting_alone.drain(..));
+    let waiting: Vec<_> = waiting.collect();
+    let returned: Vec<_> = waiting.into_iter().filter_map(|id| state.give_back(id)).collect();
     if !returned.is_empty() {
         effects.push(Effect::Settle(returned));
     }
-    state.proceed(effects)
+    state.proceed(effects, at.now)
 }
 
 #[cfg(test)]
 #[path = "state_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "isolation_tests.rs"]
+mod isolation_tests;

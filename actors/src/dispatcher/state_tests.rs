@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use ttg_runtime::{
     Aggregate, ChunkIndex, Column, Counters, Failure, JobPolicy, JobSpec, JobUid, ParameterRange,
@@ -10,17 +11,23 @@ use ttg_runtime::{
 
 use super::*;
 
-fn state(slots: u32) -> DispatcherState {
+pub(super) fn state(slots: u32) -> DispatcherState {
     let worker: WorkerId = "w-1".parse().unwrap();
     let mut state = DispatcherState::new(worker, "test".into(), Kernels::builtin(), 0);
     for slot in 0..slots {
-        let effects = on_slot_opened(&mut state, SlotId(slot));
+        let effects = on_slot_opened(&mut state, SlotId(slot), at(0));
         assert_eq!(requested(&effects), (slot == 0).then_some(2), "one request at a time");
     }
     state
 }
 
-fn delivery(index: u64, kernel: &str, counters: Counters) -> Delivery {
+/// `seconds` after the start, by both clocks.
+pub(super) fn at(seconds: u64) -> Moment {
+    let now = Timestamp::since_boot(Duration::from_secs(seconds));
+    Moment { now, wall: WallTime(seconds) }
+}
+
+pub(super) fn delivery(index: u64, kernel: &str, counters: Counters) -> Delivery {
     let spec = Arc::new(JobSpec {
         parameters: ParameterRange::new(0, 1_000).unwrap(),
         kernel: kernel.parse().unwrap(),
@@ -35,11 +42,15 @@ fn delivery(index: u64, kernel: &str, counters: Counters) -> Delivery {
     Delivery { chunk, receipt, suspect: false, waited: Duration::ZERO }
 }
 
-fn fresh(index: u64) -> Delivery {
+pub(super) fn counters(failures: u32, silent_deliveries: u32) -> Counters {
+    Counters { failures, silent_deliveries, give_backs: 0 }
+}
+
+pub(super) fn fresh(index: u64) -> Delivery {
     delivery(index, "reference", Counters::default())
 }
 
-fn completed(count: u64) -> Evaluated {
+pub(super) fn completed(count: u64) -> Evaluated {
     let mut accumulator = ttg_runtime::Accumulator::new();
     (0..count).for_each(|parameter| accumulator.add(parameter, 1.0));
     let aggregate: Aggregate = accumulator.take();
@@ -50,14 +61,14 @@ fn completed(count: u64) -> Evaluated {
     }
 }
 
-fn requested(effects: &[Effect]) -> Option<u32> {
+pub(super) fn requested(effects: &[Effect]) -> Option<u32> {
     effects.iter().find_map(|effect| match effect {
         Effect::Receive(credit) => Some(credit.get()),
         _ => None,
     })
 }
 
-fn assigned(effects: &[Effect]) -> Vec<(u32, Vec<u64>)> {
+pub(super) fn assigned(effects: &[Effect]) -> Vec<(u32, Vec<u64>)> {
     let of = |effect: &Effect| match effect {
         Effect::Assign(slot, work) => Some((slot.0, work.iter().map(|w| w.id.0).collect())),
         _ => None,
@@ -65,7 +76,7 @@ fn assigned(effects: &[Effect]) -> Vec<(u32, Vec<u64>)> {
     effects.iter().filter_map(of).collect()
 }
 
-fn settlements(effects: Vec<Effect>) -> Vec<Settlement> {
+pub(super) fn settlements(effects: Vec<Effect>) -> Vec<Settlement> {
     let of = |effect| match effect {
         Effect::Settle(settlements) => Some(settlements),
         _ => None,
@@ -73,11 +84,11 @@ fn settlements(effects: Vec<Effect>) -> Vec<Settlement> {
     effects.into_iter().filter_map(of).flatten().collect()
 }
 
-fn received(state: &mut DispatcherState, deliveries: Vec<Delivery>) -> Vec<Effect> {
-    on_received(state, deliveries, WallTime(0))
+pub(super) fn received(state: &mut DispatcherState, deliveries: Vec<Delivery>) -> Vec<Effect> {
+    on_received(state, deliveries, at(0))
 }
 
-fn stops(effects: &[Effect]) -> bool {
+pub(super) fn stops(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::Stop))
 }
 
@@ -90,10 +101,10 @@ fn credit_is_what_slots_and_read_ahead_can_take_and_no_more() {
     let effects = received(&mut state, vec![fresh(2)]);
     assert_eq!((assigned(&effects), requested(&effects)), (vec![], None));
     // Computed is not settled: its credit stays taken.
-    let effects = on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], WallTime(0));
+    let effects = on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(0));
     assert_eq!(assigned(&effects), [(0, vec![2])]);
     assert_eq!(requested(&effects), None);
-    let effects = on_settled(&mut state, vec![DeliveryId(0)]);
+    let effects = on_settled(&mut state, vec![DeliveryId(0)], at(0));
     assert_eq!(requested(&effects), Some(1));
 }
 
@@ -102,7 +113,7 @@ fn an_empty_receive_is_made_again() {
     let mut state = state(1);
     assert_eq!(requested(&received(&mut state, vec![])), Some(2));
     on_receive_failed(&mut state);
-    assert_eq!(requested(&on_retry_receive(&mut state)), Some(2));
+    assert_eq!(requested(&on_retry_receive(&mut state, at(0))), Some(2));
 }
 
 #[test]
@@ -115,7 +126,7 @@ fn a_completed_chunk_is_committed_and_a_failed_one_nacked() {
         (DeliveryId(1), Evaluated::Failed(failure.clone())),
         (DeliveryId(99), completed(1)),
     ];
-    let settled = settlements(on_evaluated(&mut state, ended, WallTime(5)));
+    let settled = settlements(on_evaluated(&mut state, ended, at(5)));
     match &settled[..] {
         [
             Settlement::Commit { outcome, .. },
@@ -135,9 +146,9 @@ fn a_kernels_panic_nacks_its_chunk_and_harms_no_other() {
     received(&mut state, vec![fresh(2)]);
     let failure = Failure::new(FailureKind::Panic, None, "poison");
     let failed = SlotFailure { delivery: DeliveryId(0), failure };
-    let effects = on_slot_lost(&mut state, SlotId(0), Some(&failed), WallTime(0));
+    let effects = on_slot_lost(&mut state, SlotId(0), Some(&failed), at(0));
     assert!(matches!(&settlements(effects)[..], [Settlement::Nack { id: DeliveryId(0), .. }]));
-    let effects = on_slot_opened(&mut state, SlotId(0));
+    let effects = on_slot_opened(&mut state, SlotId(0), at(0));
     assert_eq!(assigned(&effects), [(0, vec![2])]);
 }
 
@@ -150,15 +161,15 @@ fn what_a_lost_slot_had_not_begun_is_assigned_again_in_order() {
     if let Evaluated::Completed { took, .. } = &mut tiny {
         *took = Duration::from_micros(1);
     }
-    on_evaluated(&mut state, vec![(DeliveryId(0), tiny)], WallTime(0));
+    on_evaluated(&mut state, vec![(DeliveryId(0), tiny)], at(0));
     assert_eq!(requested(&received(&mut state, vec![])), Some(2));
     let effects = received(&mut state, vec![fresh(1), fresh(2)]);
     assert_eq!(assigned(&effects), [(0, vec![1, 2])]);
-    let effects = on_slot_lost(&mut state, SlotId(0), None, WallTime(0));
+    let effects = on_slot_lost(&mut state, SlotId(0), None, at(0));
     let cancelled = effects.iter().filter(|e| matches!(e, Effect::Cancel(c) if c[0].is_set()));
     assert_eq!(cancelled.count(), 0, "cancelling is an effect");
     assert_eq!(settlements(effects), []);
-    assert_eq!(assigned(&on_slot_opened(&mut state, SlotId(0))), [(0, vec![1, 2])]);
+    assert_eq!(assigned(&on_slot_opened(&mut state, SlotId(0), at(0))), [(0, vec![1, 2])]);
 }
 
 #[test]
@@ -202,11 +213,11 @@ fn a_chunk_of_a_kernel_that_is_not_here_is_given_back_delayed() {
 fn a_lost_lease_cancels_and_settles_nothing() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0), fresh(1)]);
-    let effects = on_leases_lost(&mut state, &[DeliveryId(0), DeliveryId(1)]);
+    let effects = on_leases_lost(&mut state, &[DeliveryId(0), DeliveryId(1)], at(0));
     let cancelled = effects.iter().map(|e| if let Effect::Cancel(c) = e { c.len() } else { 0 });
     assert_eq!(cancelled.sum::<usize>(), 1, "the other one was not begun");
     let ended = vec![(DeliveryId(0), Evaluated::Cancelled)];
-    assert_eq!(settlements(on_evaluated(&mut state, ended, WallTime(0))), []);
+    assert_eq!(settlements(on_evaluated(&mut state, ended, at(0))), []);
     assert_eq!(state.observe().in_flight, 0);
 }
 
@@ -214,9 +225,8 @@ fn a_lost_lease_cancels_and_settles_nothing() {
 fn an_outcome_that_was_ready_when_its_lease_was_lost_is_committed() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0)]);
-    on_leases_lost(&mut state, &[DeliveryId(0)]);
-    let settled =
-        settlements(on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], WallTime(0)));
+    on_leases_lost(&mut state, &[DeliveryId(0)], at(0));
+    let settled = settlements(on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(0)));
     assert!(matches!(&settled[..], [Settlement::Commit { .. }]));
 }
 
@@ -224,20 +234,20 @@ fn an_outcome_that_was_ready_when_its_lease_was_lost_is_committed() {
 fn a_drain_gives_everything_back_uncharged_and_then_stops() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0), fresh(1)]);
-    let effects = on_drain(&mut state);
+    let effects = on_drain(&mut state, at(0));
     assert!(!stops(&effects) && requested(&effects).is_none());
     let back = |id| Settlement::give_back(id, fresh(id.0).receipt, Duration::ZERO);
     assert_eq!(settlements(effects), [back(DeliveryId(1))]);
     let ended = vec![(DeliveryId(0), Evaluated::Cancelled)];
-    let effects = on_evaluated(&mut state, ended, WallTime(0));
+    let effects = on_evaluated(&mut state, ended, at(0));
     assert!(!stops(&effects), "given back is not settled");
     assert_eq!(settlements(effects), [back(DeliveryId(0))]);
-    assert!(stops(&on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)])));
+    assert!(stops(&on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)], at(0))));
 }
 
 #[test]
 fn a_drain_without_work_stops_at_once() {
-    assert!(stops(&on_drain(&mut state(2))));
+    assert!(stops(&on_drain(&mut state(2), at(0))));
 }
 
 #[test]
@@ -251,9 +261,9 @@ fn a_failure_at_the_last_attempt_ends_the_chunk_however_it_is_reported() {
     let mut reported = state(1);
     received(&mut reported, vec![delivery(0, "reference", counters)]);
     let ended = vec![(DeliveryId(0), Evaluated::Failed(failure.clone()))];
-    assert!(buried(on_evaluated(&mut reported, ended, WallTime(0))));
+    assert!(buried(on_evaluated(&mut reported, ended, at(0))));
     let mut lost = state(1);
     received(&mut lost, vec![delivery(0, "reference", counters)]);
     let failed = SlotFailure { delivery: DeliveryId(0), failure };
-    assert!(buried(on_slot_lost(&mut lost, SlotId(0), Some(&failed), WallTime(0))));
+    assert!(buried(on_slot_lost(&mut lost, SlotId(0), Some(&failed), at(0))));
 }

@@ -107,7 +107,7 @@ impl LeaseKeeper {
             kernels: ports.kernels.names().cloned().collect(),
             slots: config.concurrency.get(),
             in_flight: u32::try_from(counts.in_flight).unwrap_or(u32::MAX),
-            chunks: counts.chunks,
+            chunks: counts.chunks + counts.dead_chunks,
             parameters: counts.parameters,
         };
         let told = tokio::time::timeout(BEAT_EVERY, ports.broker.beat(&beat)).await;

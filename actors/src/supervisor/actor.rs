@@ -6,7 +6,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use ttg_observability::events::{ActorRestarted, Event};
 use ttg_observability::metrics::{ActorKind, RestartReason};
-use ttg_runtime::SlotId;
+use ttg_runtime::{FailureKind, SlotId};
 
 use super::children::{Child, Children};
 use super::decision::{Decision, Ending, History, decide};
@@ -309,8 +309,12 @@ fn read_ending(
     match error.map(|error| error.downcast_ref::<Fault>()) {
         None => (Ending::Stopped, RestartReason::Error, None),
         Some(Some(Fault::Kernel { delivery, failure })) => {
+            let reason = match failure.kind {
+                FailureKind::Timeout => RestartReason::KernelHang,
+                _ => RestartReason::KernelPanic,
+            };
             let failure = SlotFailure { delivery: *delivery, failure: failure.clone() };
-            (Ending::Kernel, RestartReason::KernelPanic, Some(failure))
+            (Ending::Kernel, reason, Some(failure))
         }
         Some(Some(Fault::Broker(_))) => (Ending::Hopeless, RestartReason::Error, None),
         // Our actors fail with a `Fault`, so anything else is ractor's report of a panic.

@@ -89,7 +89,7 @@ impl Workbench {
             broker: Arc::new(FaultyBroker { inner, receive, commit, nack }),
             clock: clock.clone(),
             randomness: Arc::new(SystemRandomness),
-            execution: Arc::new(ThreadExecution::new(clock)),
+            execution: Arc::new(ThreadExecution::new(clock, concurrency)),
             kernels: Kernels::builtin().with(Moody).unwrap(),
             metrics: self.metrics.clone(),
         };

@@ -1,4 +1,6 @@
 //! One file per command.
 
+pub(crate) mod child;
 pub(crate) mod results;
 pub(crate) mod run;
+pub(crate) mod worker;

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use tokio::task::JoinHandle;
-use ttg_actors::{Ports, Worker, WorkerConfig};
+use ttg_actors::Worker;
 use ttg_observability::events::{Completed, Event, Initialized, Running, Starting};
 use ttg_observability::metrics::{JobParameters, Metrics};
 use ttg_runtime::broker::{JobState, Registered};
-use ttg_runtime::kernel::ThreadExecution;
 use ttg_runtime::{
     Broker, BrokerError, Clock, JobName, JobRecord, JobSpec, JobUid, Kernels, Randomness,
     SystemClock, SystemRandomness, WorkerId,
@@ -24,7 +23,7 @@ use crate::exit::Exit;
 use crate::report::{self, JobReport, ProgressView, Status};
 use crate::settings::{self, ChunkSize, JobSettings};
 use crate::signals::Signals;
-use crate::{build, logging, publisher};
+use crate::{build, logging, publisher, worker};
 
 /// How often the job's progress is asked for at most.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -35,37 +34,23 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
 pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exit, CommandError> {
     let (settings, worker_settings) = settings::job_and_worker(&arguments.job, &arguments.worker)?;
     let url = BrokerUrl::of(&arguments.common)?;
-    let worker = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
+    let id = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
     let bar = report::bar(false);
-    logging::start(&arguments.common, Some(&worker), &bar)?;
+    logging::start(&arguments.common, Some(&id), &bar)?;
     let metrics = Metrics::new(build::VERSION, build::COMMIT);
     let (version, commit) = (build::VERSION, build::COMMIT);
     Starting { command: "run", version, commit }.emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let submission = Submission::begin(settings, &kernels)?;
-    let broker = url.connect(worker.clone(), worker_settings.lease).await?;
+    let broker = url.connect(id.clone(), worker_settings.lease).await?;
     let slots = worker_settings.concurrency;
     let job = submission.register(&*broker, slots.get()).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
         .emit(&metrics);
-    let config = WorkerConfig {
-        worker,
-        build: build::id(),
-        concurrency: slots,
-        lease: worker_settings.lease,
-    };
-    let clock = Arc::new(SystemClock);
-    let ports = Ports {
-        broker: Arc::clone(&broker),
-        clock: clock.clone(),
-        randomness: Arc::new(SystemRandomness),
-        execution: Arc::new(ThreadExecution::new(clock)),
-        kernels,
-        metrics: metrics.clone(),
-    };
-    let worker = Worker::start(config, ports).await.map_err(CommandError::Worker)?;
+    let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, metrics.clone());
+    let worker = worker.await?;
     let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
     Running { job: Some(job.name.as_str()) }.emit(&metrics);
 

@@ -7,5 +7,5 @@ mod progress;
 mod text;
 
 pub(crate) use job::{JobReport, Status, progress};
-pub(crate) use output::{failure, note, print, usage};
+pub(crate) use output::{failure, note, print, print_json, usage};
 pub(crate) use progress::{ProgressView, bar};

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::job::JobReport;
 use super::text;
 use crate::error::CommandError;
@@ -10,11 +12,16 @@ use crate::exit::Exit;
 
 /// Prints a report: one object for programs, a summary for people.
 pub(crate) fn print(report: &JobReport, json: bool) -> Result<(), CommandError> {
-    let text = if json {
-        serde_json::to_string(report).map_err(|error| CommandError::Output(error.into()))? + "\n"
-    } else {
-        text::summary(report)
-    };
+    if json { print_json(report) } else { to_stdout(&text::summary(report)) }
+}
+
+/// Prints one object on one line.
+pub(crate) fn print_json(report: &impl Serialize) -> Result<(), CommandError> {
+    let line = serde_json::to_string(report);
+    to_stdout(&(line.map_err(|error| CommandError::Output(error.into()))? + "\n"))
+}
+
+fn to_stdout(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // A reader that has seen enough, such as `head`.

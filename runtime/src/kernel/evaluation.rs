@@ -23,7 +23,7 @@ const SLICE_TARGET: Duration = Duration::from_millis(5);
 
 /// The most parameters of a slice: a column of them stays in the first-level cache beside a kernel's
 /// own tables.
-const SLICE_PARAMETERS_MAX: u64 = 1_024;
+const SLICE_PARAMETERS_MAX: u64 = 2_048;
 
 /// Ends a piece of work at the end of its slice, once set.
 #[derive(Debug, Clone, Default)]
@@ -124,6 +124,9 @@ pub struct Evaluation<'a> {
     pub limits: &'a Limits,
     /// Time.
     pub clock: &'a dyn Clock,
+    /// Is told each parameter before it is evaluated; a slice then has one. For where the evaluation
+    /// may not come back.
+    pub watch: Option<&'a dyn Fn(u64)>,
 }
 
 /// Why a slice has no rows.
@@ -168,11 +171,14 @@ impl Evaluation<'_> {
             if self.limits.cancel.is_set() {
                 return Evaluated::Cancelled;
             }
-            let isolated = next < isolate_until;
-            let len = if isolated { 1 } else { open.slice_parameters };
+            let alone = next < isolate_until || self.watch.is_some();
+            let len = if alone { 1 } else { open.slice_parameters };
             let slice = ParameterRange::new(next, range.end().min(next.saturating_add(len)))
                 .expect("the slice starts before the chunk ends");
             *cursor = Some(slice);
+            if let Some(watch) = self.watch {
+                watch(next);
+            }
             match self.run_slice(open, slice) {
                 Ok(None) => {}
                 Ok(Some(failure)) if !self.limits.last_attempt => {
@@ -207,12 +213,9 @@ impl Evaluation<'_> {
                     continue;
                 }
             }
-            for (accumulator, values) in open.accumulators.iter_mut().zip(open.rows.columns()) {
-                accumulator.add_slice(slice.start(), values);
-            }
             next = slice.end();
             let after = self.clock.now();
-            if !isolated {
+            if !alone {
                 open.slice_parameters = paced(open.slice_parameters, slice, after.since(now));
             }
             now = after;
@@ -238,7 +241,8 @@ impl Evaluation<'_> {
         Some(Failure::new(FailureKind::Timeout, Some(next), message))
     }
 
-    /// Evaluates one slice into `open.rows`. The first failed parameter, if any, is returned.
+    /// Evaluates one slice and adds its values up. The first failed parameter, if any, is returned;
+    /// all are in `open.rows`.
     fn run_slice(
         &self,
         open: &mut Open,
@@ -255,8 +259,15 @@ impl Evaluation<'_> {
             open.evaluator.evaluate(asked, &mut open.rows);
         }
         let expected = usize::try_from(slice.len()).unwrap_or(usize::MAX);
-        let failures = open.rows.close(expected).map_err(SliceFault::Misuse)?;
-        Ok(failures.first().map(|failure| {
+        open.rows.close(expected).map_err(SliceFault::Misuse)?;
+        let mut all_finite = true;
+        for (accumulator, values) in open.accumulators.iter_mut().zip(open.rows.columns()) {
+            all_finite &= accumulator.add_slice(slice.start(), values);
+        }
+        if !all_finite {
+            open.rows.collect_not_finite();
+        }
+        Ok(open.rows.failures().first().map(|failure| {
             let parameter = slice.start() + failure.row as u64;
             Failure::new(failure.kind(), Some(parameter), failure.reason.clone())
         }))

@@ -84,7 +84,7 @@ fn chunk(kernel: &str, start: u64, end: u64) -> Chunk {
 fn run(chunk: &Chunk, limits: &Limits, scratch: &mut Scratch) -> Evaluated {
     let kernels = Kernels::builtin().with(Hostile).unwrap();
     let kernel = kernels.get(&chunk.spec.kernel).unwrap();
-    Evaluation { chunk, kernel: &**kernel, limits, clock: &SystemClock }.run(scratch)
+    Evaluation { chunk, kernel: &**kernel, limits, clock: &SystemClock, watch: None }.run(scratch)
 }
 
 fn last() -> Limits {
@@ -208,7 +208,7 @@ fn slices_grow_to_a_few_milliseconds_and_shrink_again() {
     assert_eq!(paced(64, slice(64), SLICE_TARGET), 64);
     assert_eq!(paced(64, slice(64), SLICE_TARGET * 3), 32);
     assert_eq!(paced(1, slice(1), SLICE_TARGET * 3), 1);
-    assert_eq!(paced(SLICE_PARAMETERS_MAX, slice(SLICE_PARAMETERS_MAX), Duration::ZERO), 1_024);
+    assert_eq!(paced(SLICE_PARAMETERS_MAX, slice(SLICE_PARAMETERS_MAX), Duration::ZERO), 2_048);
     // The short slice at the end of a chunk says nothing.
     assert_eq!(paced(64, slice(3), Duration::ZERO), 64);
 }
@@ -219,8 +219,13 @@ fn a_kernel_that_cannot_start_again_keeps_what_is_done_and_buries_the_rest() {
     let chunk = chunk("once", 0, 1_000);
     let kernel = kernels.get(&chunk.spec.kernel).unwrap();
     let limits = last();
-    let evaluation =
-        Evaluation { chunk: &chunk, kernel: &**kernel, limits: &limits, clock: &SystemClock };
+    let evaluation = Evaluation {
+        chunk: &chunk,
+        kernel: &**kernel,
+        limits: &limits,
+        clock: &SystemClock,
+        watch: None,
+    };
     let mut scratch = Scratch::new();
     let Evaluated::Completed { columns, dead, .. } = evaluation.run(&mut scratch) else {
         panic!("the last attempt settles");

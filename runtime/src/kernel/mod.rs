@@ -1,10 +1,12 @@
 //! Kernels: the user's algorithms. `port` is the trait to implement, `evaluation` runs it over a
-//! chunk, `execution` is where that happens (a port), the rest are the built-in kernels.
+//! chunk, `execution` is where that happens (a port), `child` keeps a process apart for what may end it, the rest are the built-in kernels.
 
+mod child;
 mod collatz;
 mod evaluation;
 mod execution;
 mod options;
+mod placement;
 mod port;
 mod primes;
 mod reference;
@@ -12,6 +14,7 @@ mod registry;
 mod rows;
 mod threads;
 
+pub use child::{ChildCommand, serve};
 pub use collatz::Collatz;
 pub use evaluation::{Cancel, Evaluated, Evaluation, Limits, Scratch};
 pub use execution::{Assignment, Execution, Reports, Slot, SlotReport};

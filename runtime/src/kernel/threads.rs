@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +11,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::child::{self, Child, ChildCommand, Order, Running};
 use super::evaluation::{Evaluated, Evaluation, Scratch};
 use super::execution::{Assignment, Execution, Reports, Slot, SlotReport};
+use super::placement::{Home, Places};
 use crate::clock::Clock;
 use crate::ids::{DeliveryId, SlotId};
 
@@ -24,12 +27,22 @@ const REPORT_EVERY: Duration = Duration::from_millis(2);
 /// [`Execution`] on OS threads.
 pub struct ThreadExecution {
     clock: Arc<dyn Clock>,
+    places: Places,
+    child: Option<Arc<ChildCommand>>,
 }
 
 impl ThreadExecution {
-    /// Threads that tell time by `clock`.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+    /// At most `slots` threads at a time, which tell time by `clock`.
+    pub fn new(clock: Arc<dyn Clock>, slots: NonZeroU32) -> Self {
+        Self { clock, places: Places::of_this_process(slots), child: None }
+    }
+
+    /// Evaluates isolated assignments in children started by `command`. Without one they are evaluated
+    /// like all others, and a kernel that ends its process ends the worker.
+    #[must_use]
+    pub fn with_children(mut self, command: ChildCommand) -> Self {
+        self.child = Some(Arc::new(command));
+        self
     }
 }
 
@@ -42,6 +55,8 @@ impl Execution for ThreadExecution {
             reports,
             clock: Arc::clone(&self.clock),
             abandoned: Arc::clone(&abandoned),
+            home: self.places.of(slot),
+            child: self.child.clone(),
         };
         thread::Builder::new().name(format!("ttg-compute-{slot}")).spawn(move || thread.run())?;
         Ok(Box::new(ThreadSlot { work, abandoned }))
@@ -72,36 +87,51 @@ struct ComputeThread {
     reports: Reports,
     clock: Arc<dyn Clock>,
     abandoned: Arc<AtomicBool>,
+    home: Option<Home>,
+    child: Option<Arc<ChildCommand>>,
+}
+
+/// What a thread keeps from one assignment to the next.
+#[derive(Default)]
+struct Kept {
+    scratch: Scratch,
+    /// Ended when it is not needed next: a kernel may hold much memory.
+    child: Option<Running>,
 }
 
 impl ComputeThread {
     fn run(self) {
         // A refusal leaves all threads alike to the scheduler, which is still fair.
         rustix::process::setpriority_process(None, NICENESS).ok();
-        let mut scratch = Scratch::new();
-        while let Ok(batch) = self.queue.recv() {
-            match self.run_batch(batch.into(), scratch) {
-                Some(kept) => scratch = kept,
+        let mut kept = Kept::default();
+        while let Some(batch) = self.next_batch() {
+            match self.run_batch(batch.into(), kept) {
+                Some(left) => kept = left,
                 None => return,
             }
         }
     }
 
+    fn next_batch(&self) -> Option<Vec<Assignment>> {
+        if let Ok(batch) = self.queue.try_recv() {
+            return Some(batch);
+        }
+        let batch = self.queue.recv().ok()?;
+        if let Some(home) = &self.home {
+            home.go_there();
+        }
+        Some(batch)
+    }
+
     /// `None` after a panic.
-    fn run_batch(&self, mut batch: VecDeque<Assignment>, mut scratch: Scratch) -> Option<Scratch> {
+    fn run_batch(&self, mut batch: VecDeque<Assignment>, mut kept: Kept) -> Option<Kept> {
         let mut ended: Vec<(DeliveryId, Evaluated)> = Vec::new();
         let mut reported = self.clock.now();
         while let Some(assignment) = batch.pop_front() {
             if self.abandoned.load(Ordering::Relaxed) {
                 return None;
             }
-            let evaluation = Evaluation {
-                chunk: &assignment.chunk,
-                kernel: &*assignment.kernel,
-                limits: &assignment.limits,
-                clock: &*self.clock,
-            };
-            match catch_unwind(AssertUnwindSafe(|| evaluation.run(&mut scratch))) {
+            match catch_unwind(AssertUnwindSafe(|| self.evaluate(&assignment, &mut kept))) {
                 Ok(evaluated) => ended.push((assignment.id, evaluated)),
                 Err(panic) => {
                     if !ended.is_empty() {
@@ -109,7 +139,7 @@ impl ComputeThread {
                     }
                     (self.reports)(SlotReport::Panicked {
                         id: assignment.id,
-                        failure: scratch.panicked(&*panic),
+                        failure: kept.scratch.panicked(&*panic),
                     });
                     return None;
                 }
@@ -120,6 +150,20 @@ impl ComputeThread {
                 reported = now;
             }
         }
-        Some(scratch)
+        Some(kept)
+    }
+
+    fn evaluate(&self, assignment: &Assignment, kept: &mut Kept) -> Evaluated {
+        let Assignment { chunk, kernel, limits, .. } = assignment;
+        let clock = &*self.clock;
+        if let Some(command) = self.child.as_deref().filter(|_| assignment.isolated) {
+            let order = Order { chunk, last_attempt: limits.last_attempt };
+            let cancel = &limits.cancel;
+            let running = &mut kept.child;
+            let child = &mut Child { command, clock, cancel, started: clock.now(), running };
+            return child::evaluate(&order, child);
+        }
+        kept.child = None;
+        Evaluation { chunk, kernel: &**kernel, limits, clock, watch: None }.run(&mut kept.scratch)
     }
 }

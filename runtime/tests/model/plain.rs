@@ -49,6 +49,8 @@ pub(crate) struct Model {
     /// Indices of the original cut.
     published: BTreeSet<u64>,
     pub(crate) open: BTreeMap<IdempotencyKey, (Chunk, Place)>,
+    /// Of the open ones, those of which a delivery ended without a word since their last failure.
+    pub(crate) suspects: BTreeSet<IdempotencyKey>,
     pub(crate) outcomes: Vec<Outcome>,
     redelivered: u64,
     duplicates: u64,
@@ -61,6 +63,7 @@ impl Model {
             cancelled: false,
             published: BTreeSet::new(),
             open: BTreeMap::new(),
+            suspects: BTreeSet::new(),
             outcomes: Vec::new(),
             redelivered: 0,
             duplicates: 0,
@@ -122,7 +125,10 @@ impl Model {
         chunk.counters.silent_deliveries += u32::from(silent);
         self.redelivered += u64::from(silent || failed);
         assert_eq!(delivery.chunk, *chunk);
-        assert_eq!(delivery.suspect, silent);
+        if silent {
+            self.suspects.insert(key);
+        }
+        assert_eq!(delivery.suspect, self.suspects.contains(&key));
         *place = Place::Leased { by, receipt: delivery.receipt, end: now.after(lease) };
     }
 

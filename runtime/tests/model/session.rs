@@ -184,6 +184,7 @@ impl<H: Harness> Session<H> {
         chunk.last_failure = Some(why);
         let due = now.after(retry_in);
         *place = Place::Waiting { due, failed: true };
+        self.model.suspects.remove(&delivery.receipt.key);
         assert_eq!(settled, [Settled::Applied]);
     }
 

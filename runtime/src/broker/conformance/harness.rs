@@ -53,6 +53,7 @@ macro_rules! broker_conformance {
             counters_and_trace_context_and_spec_survive_the_round_trip
 
             an_expired_lease_is_redelivered_with_one_silent_delivery_more
+            a_suspect_stays_one_until_somebody_has_evaluated_it
             a_renewed_lease_is_not_taken_over
             an_ended_lease_is_its_holders_until_it_is_taken_over
             a_stale_receipt_changes_nothing

@@ -37,6 +37,19 @@ pub async fn an_expired_lease_is_redelivered_with_one_silent_delivery_more<H: Ha
     }
 }
 
+/// A suspect stays one until a delivery of it ends with a failure: that a worker gave it back says
+/// nothing of it.
+pub async fn a_suspect_stays_one_until_somebody_has_evaluated_it<H: Harness>() {
+    let world = World::<H>::with_short_leases(1).await;
+    let (a, b) = (world.consumer("a").await, world.consumer("b").await);
+    let [_, suspect] = taken_over(&world, &a, &b).await;
+    assert_eq!(b.give_back(&suspect, Duration::ZERO).await, Settled::Applied);
+    let suspect = b.one().await;
+    assert!(suspect.suspect);
+    assert_eq!(b.nack(&suspect, Duration::ZERO, &failure("no root")).await, Settled::Applied);
+    assert!(!b.one().await.suspect);
+}
+
 /// A lease that is renewed in time is kept for as long as that goes on, and no longer.
 pub async fn a_renewed_lease_is_not_taken_over<H: Harness>() {
     let world = World::<H>::with_short_leases(1).await;
@@ -90,7 +103,7 @@ pub async fn a_stale_receipt_changes_nothing<H: Harness>() {
     assert_stale(&world, &b, &held).await;
     let again = b.one().await;
     let counters = Counters { silent_deliveries: 1, give_backs: 1, failures: 0 };
-    assert_eq!((again.chunk.counters, again.suspect), (counters, false));
+    assert_eq!((again.chunk.counters, again.suspect), (counters, true));
     assert_eq!(again.chunk.last_failure, None);
 
     // Nor once it is settled.

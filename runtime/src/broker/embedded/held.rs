@@ -77,7 +77,7 @@ impl Store {
 fn put_back(connection: &Connection, back: &Return, due: i64) -> Result<bool, Fault> {
     let mut update = connection.prepare_cached(
         "UPDATE tasks SET due = ?6, owner = NULL, nacked = ?7, failures = failures + ?7,
-             give_backs = give_backs + 1 - ?7, failure = ifnull(?8, failure)
+             give_backs = give_backs + 1 - ?7, suspect = suspect AND NOT ?7, failure = ifnull(?8, failure)
          WHERE job = (SELECT id FROM jobs WHERE uid = ?1 AND state = 0)
              AND chunk = ?2 AND generation = ?3 AND owner = ?4 AND fence = ?5",
     )?;

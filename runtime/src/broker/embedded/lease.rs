@@ -151,11 +151,12 @@ impl Lessor<'_> {
         let delivery = row.deliver(uid, &spec, self.owner, self.now)?;
         let mut lease = self.transaction.prepare_cached(
             "UPDATE tasks SET due = ?4, owner = ?5, fence = fence + 1, nacked = 0,
-                 silent_deliveries = ?6
+                 silent_deliveries = ?6, suspect = ?7
              WHERE job = ?1 AND chunk = ?2 AND generation = ?3",
         )?;
         let silent = delivery.chunk.counters.silent_deliveries;
-        lease.execute((key.0, key.1, key.2, self.until, self.owner, silent))?;
+        let suspect = delivery.suspect;
+        lease.execute((key.0, key.1, key.2, self.until, self.owner, silent, suspect))?;
         if redelivered {
             *self.redelivered.entry(job).or_default() += 1;
         }

@@ -49,7 +49,8 @@ pub(super) fn check_version(version: i32) -> Result<(), Fault> {
 /// - `due` is boot time in nanoseconds: when a waiting chunk may be delivered, when a lease ends.
 ///   Runs are due in the order of their ids.
 /// - `owner` is who leased a chunk; null while it waits. `fence` counts its deliveries.
-/// - `nacked` is 1 if the last delivery ended with a failure.
+/// - `nacked` is 1 if the last delivery ended with a failure. `suspect` is 1 if a delivery before the
+///   present one ended without a word, and none since with a failure.
 /// - `first` and `stop` are null where the job's cut tells them.
 /// - `id` of an outcome is its job's id and its number within the job
 ///   ([`outcome_id`](super::wire::outcome_id)), so that a job's outcomes are read and removed as
@@ -98,6 +99,7 @@ pub(super) const TABLES: &str = "
         owner INTEGER,
         fence INTEGER NOT NULL DEFAULT 0,
         nacked INTEGER NOT NULL DEFAULT 0,
+        suspect INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0,
         silent_deliveries INTEGER NOT NULL DEFAULT 0,
         give_backs INTEGER NOT NULL DEFAULT 0,

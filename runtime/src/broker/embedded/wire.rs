@@ -182,7 +182,7 @@ impl From<&Outcome> for Settlement {
 
 /// The columns of [`TaskRow`], in its order.
 pub(super) const TASK_COLUMNS: &str = "job, chunk, generation, due, owner, fence, nacked, \
-     failures, silent_deliveries, give_backs, first, stop, failure, trace";
+     failures, silent_deliveries, give_backs, first, stop, failure, trace, suspect";
 
 /// A chunk that may be delivered.
 pub(super) struct TaskRow {
@@ -199,6 +199,7 @@ pub(super) struct TaskRow {
     range: Option<(i64, i64)>,
     failure: Option<Vec<u8>>,
     trace: Option<Vec<u8>>,
+    suspect: bool,
 }
 
 impl TryFrom<&Row<'_>> for TaskRow {
@@ -221,6 +222,7 @@ impl TryFrom<&Row<'_>> for TaskRow {
             range: range.0.zip(range.1),
             failure: row.get(12)?,
             trace: row.get(13)?,
+            suspect: row.get(14)?,
         })
     }
 }
@@ -254,8 +256,8 @@ impl TaskRow {
         };
         let range = range.ok_or_else(|| no_range(uid, key.chunk))?;
         let mut counters = self.counters;
-        let suspect = self.owner.is_some();
-        counters.silent_deliveries = counters.silent_deliveries.saturating_add(suspect.into());
+        let silent = self.owner.is_some();
+        counters.silent_deliveries = counters.silent_deliveries.saturating_add(silent.into());
         let failure = self.failure.as_deref();
         Ok(Delivery {
             chunk: Chunk {
@@ -268,7 +270,7 @@ impl TaskRow {
                 spec: Arc::clone(spec),
             },
             receipt: Claim { key, owner, fence: self.fence + 1 }.receipt(),
-            suspect,
+            suspect: silent || self.suspect,
             waited: waited(self.due, now),
         })
     }

@@ -32,6 +32,8 @@ struct OpenChunk {
     /// When it may be delivered next: the end of its wait or of its lease.
     due: Timestamp,
     place: Place,
+    /// See [`Delivery::suspect`].
+    suspect: bool,
 }
 
 #[derive(PartialEq)]
@@ -82,7 +84,7 @@ impl State {
             if ledger.is_some_and(|ledger| ledger.publish(chunk.key)) {
                 published.added += 1;
                 let place = Place::Waiting { after_failure: false };
-                self.put(chunk.clone(), now, place);
+                self.put(chunk.clone(), now, place, false);
             } else {
                 published.present += 1;
             }
@@ -90,10 +92,10 @@ impl State {
         Ok(published)
     }
 
-    fn put(&mut self, chunk: Chunk, due: Timestamp, place: Place) {
+    fn put(&mut self, chunk: Chunk, due: Timestamp, place: Place, suspect: bool) {
         let key = chunk.key;
         self.queue.insert((due, key));
-        self.open.insert(key, OpenChunk { chunk, due, place });
+        self.open.insert(key, OpenChunk { chunk, due, place, suspect });
     }
 
     fn take(&mut self, key: IdempotencyKey) -> Option<OpenChunk> {
@@ -126,18 +128,20 @@ impl State {
         now: Timestamp,
         lease: Duration,
     ) -> Option<Delivery> {
-        let OpenChunk { mut chunk, due, place } = self.take(key)?;
-        let suspect = matches!(place, Place::Leased { .. });
-        if suspect {
+        let OpenChunk { mut chunk, due, place, suspect } = self.take(key)?;
+        let silent = matches!(place, Place::Leased { .. });
+        let suspect = suspect || silent;
+        if silent {
             chunk.counters.silent_deliveries = chunk.counters.silent_deliveries.saturating_add(1);
         }
-        if suspect || place == (Place::Waiting { after_failure: true }) {
+        if silent || place == (Place::Waiting { after_failure: true }) {
             self.ledger_mut(key.job)?.redelivered += 1;
         }
         self.fence += 1;
         let fence = self.fence;
         let worker = worker.clone();
-        self.put(chunk.clone(), now.after(lease), Place::Leased { worker, fence });
+        let place = Place::Leased { worker, fence };
+        self.put(chunk.clone(), now.after(lease), place, suspect);
         Some(Delivery {
             chunk,
             receipt: Receipt { key, token: [fence, 0] },
@@ -162,8 +166,8 @@ impl State {
     ) -> Renewed {
         match self.take_held(receipt, worker) {
             None => Renewed::Lost,
-            Some(OpenChunk { chunk, place, .. }) => {
-                self.put(chunk, lease_end, place);
+            Some(OpenChunk { chunk, place, suspect, .. }) => {
+                self.put(chunk, lease_end, place, suspect);
                 Renewed::Held
             }
         }
@@ -188,7 +192,7 @@ impl State {
         chunk.counters.failures = chunk.counters.failures.saturating_add(1);
         chunk.last_failure = Some(nack.failure.clone());
         let due = now.after(nack.retry_in);
-        self.put(chunk, due, Place::Waiting { after_failure: true });
+        self.put(chunk, due, Place::Waiting { after_failure: true }, false);
         Settled::Applied
     }
 
@@ -198,11 +202,11 @@ impl State {
         worker: &WorkerId,
         due: Timestamp,
     ) -> Settled {
-        let Some(OpenChunk { mut chunk, .. }) = self.take_held(receipt, worker) else {
+        let Some(OpenChunk { mut chunk, suspect, .. }) = self.take_held(receipt, worker) else {
             return Settled::Stale;
         };
         chunk.counters.give_backs = chunk.counters.give_backs.saturating_add(1);
-        self.put(chunk, due, Place::Waiting { after_failure: false });
+        self.put(chunk, due, Place::Waiting { after_failure: false }, suspect);
         Settled::Applied
     }
 

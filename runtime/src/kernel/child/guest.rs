@@ -1,0 +1,74 @@
+//! The child's side: evaluates what it is asked to until its host is gone.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::stdio::{dup2_stdin, dup2_stdout};
+
+use super::wire::{CursorCell, Incoming, Reply, Request, send};
+use crate::clock::SystemClock;
+use crate::delivery::{Failure, FailureKind};
+use crate::kernel::{Evaluated, Evaluation, Kernels, Limits, Scratch};
+
+/// Makes this process the child of a worker: evaluates with `kernels` what comes in by standard
+/// input, a socket, until it is closed. Standard output is the cursor's memory.
+///
+/// # Errors
+/// These are not a socket and a memory file, or the host said something that is no request.
+pub fn serve(kernels: Kernels) -> io::Result<()> {
+    let host = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let cursor = CursorCell::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    // What a kernel prints must not change the cursor, and what it reads not be its host's words.
+    dup2_stdout(io::stderr())?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    // A host that is killed takes its child along.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Where memory runs out, this process goes and not the worker. A refusal changes the odds only.
+    fs::write("/proc/self/oom_score_adj", "1000").ok();
+    // On a thread like those of the worker, so that what overflows a stack there does so here.
+    let guest = Guest { kernels, host, cursor };
+    let guest = thread::Builder::new().name("ttg-child".to_owned()).spawn(|| guest.run())?;
+    guest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+struct Guest {
+    kernels: Kernels,
+    host: UnixStream,
+    cursor: CursorCell,
+}
+
+impl Guest {
+    fn run(self) -> io::Result<()> {
+        let mut scratch = Scratch::new();
+        let mut incoming = Incoming::default();
+        while let Some(request) = incoming.receive(&self.host)? {
+            let evaluated = self.evaluate(&request, &mut scratch);
+            self.cursor.write(None)?;
+            send(&self.host, &Reply::from(evaluated))?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, request: &Request, scratch: &mut Scratch) -> Evaluated {
+        let Some(kernel) = self.kernels.get(&request.chunk.spec.kernel) else {
+            // The host is the same binary and has it.
+            return Evaluated::Failed(Failure::new(FailureKind::Kernel, None, "it is not here"));
+        };
+        // What cannot be written is noticed by the host, which then knows no culprit.
+        let watch = |parameter| drop(self.cursor.write(Some(parameter)));
+        let evaluation = Evaluation {
+            chunk: &request.chunk,
+            kernel: &**kernel,
+            limits: &Limits { last_attempt: request.last_attempt, ..Limits::default() },
+            clock: &SystemClock,
+            watch: Some(&watch),
+        };
+        let run = catch_unwind(AssertUnwindSafe(|| evaluation.run(scratch)));
+        run.unwrap_or_else(|panic| Evaluated::Failed(std::mem::take(scratch).panicked(&*panic)))
+    }
+}

@@ -1,0 +1,17 @@
+//! Evaluating a chunk in a child process, so that a kernel which ends its process or hangs costs one
+//! parameter and not a worker. The child is the same binary, started with a hidden command. It
+//! publishes its cursor (the parameter under evaluation) before each parameter, so that whoever finds
+//! it dead knows whom to blame.
+//!
+//! `parts` decides what is asked and who dies of what, `host` is the worker's side, `guest` the
+//! child's, `wire` what goes between.
+
+mod guest;
+mod host;
+mod parts;
+mod wire;
+
+pub use guest::serve;
+pub use host::ChildCommand;
+pub(super) use host::{Child, Running};
+pub(super) use parts::{Order, evaluate};
