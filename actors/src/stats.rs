@@ -13,6 +13,7 @@ pub struct WorkerStats {
     parameters: AtomicU64,
     dead_parameters: AtomicU64,
     duplicates: AtomicU64,
+    leases_lost: AtomicU64,
     in_flight: AtomicU64,
     committed: Notify,
 }
@@ -32,6 +33,8 @@ pub struct WorkerCounts {
     pub dead_parameters: u64,
     /// Outcomes dropped because another was first.
     pub duplicates: u64,
+    /// Deliveries that others took over while they were held here.
+    pub leases_lost: u64,
     /// Deliveries held now.
     pub in_flight: u64,
 }
@@ -54,6 +57,7 @@ impl WorkerStats {
             parameters: read(&self.parameters),
             dead_parameters: read(&self.dead_parameters),
             duplicates: read(&self.duplicates),
+            leases_lost: read(&self.leases_lost),
             in_flight: read(&self.in_flight),
         }
     }
@@ -70,6 +74,10 @@ impl WorkerStats {
         self.dead_parameters.fetch_add(counts.dead_parameters, Ordering::Relaxed);
         self.duplicates.fetch_add(counts.duplicates, Ordering::Relaxed);
         self.committed.notify_one();
+    }
+
+    pub(crate) fn add_leases_lost(&self, leases: u64) {
+        self.leases_lost.fetch_add(leases, Ordering::Relaxed);
     }
 
     pub(crate) fn add_redelivered(&self, deliveries: u64) {

@@ -11,7 +11,7 @@ mod life_cycle;
 
 pub use chunk::{
     ChunkCompleted, ChunkDead, ChunkDropped, ChunkFailed, ChunkGivenBack, ChunkRef,
-    DuplicateDropped, LeaseLost, Redelivered,
+    DuplicateDropped, LeaseLost, Redelivered, TakenOver,
 };
 pub use fault::{ActorRestarted, BrokerLost, BrokerRecovered};
 pub use life_cycle::{Completed, Initialized, Progress, Running, Starting};

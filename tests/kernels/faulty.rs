@@ -54,7 +54,8 @@ impl Kernel for Faulty {
     }
 }
 
-fn parameters(list: &str) -> Result<BTreeSet<u64>, KernelError> {
+/// The numbers of a list.
+pub(crate) fn parameters(list: &str) -> Result<BTreeSet<u64>, KernelError> {
     let numbers = list.split('+').filter(|number| !number.is_empty());
     numbers.map(str::parse).collect::<Result<_, _>>().map_err(|why| KernelError::Init {
         kernel: "faulty".into(),

@@ -67,6 +67,8 @@ impl Actor for Compute {
                 }
             }
             ComputeMsg::Abandon(SlotFailure { delivery, failure }) => {
+                // The dispatcher knows what was reported, the slot what it is stuck in.
+                let delivery = state.slot.at().unwrap_or(delivery);
                 return Err(Fault::Kernel { delivery, failure }.into());
             }
             ComputeMsg::Report(SlotReport::Panicked { id, failure }) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
-use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered};
+use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered, TakenOver};
 use ttg_observability::metrics::{ActorKind, BrokerOperation};
 use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
 
@@ -208,6 +208,10 @@ impl Dispatcher {
 
     fn count_received(&self, deliveries: &[Delivery]) {
         let metrics = &self.0.ports.metrics;
+        let chunks = deliveries.iter().filter(|delivery| delivery.suspect).count() as u64;
+        if chunks > 0 {
+            TakenOver { chunks }.emit(metrics);
+        }
         for delivery in deliveries {
             metrics.queue_wait().observe(delivery.waited);
             let counters = delivery.chunk.counters;

@@ -64,6 +64,9 @@ impl DispatcherState {
         let entry = self.table.get_mut(id)?;
         let chunk = entry.delivery.chunk.clone();
         let kernel = Arc::clone(self.kernels.get(&chunk.spec.kernel)?);
+        if entry.manner == Manner::Shared && self.hung.contains(&chunk.key.job) {
+            entry.manner = Manner::Isolated;
+        }
         let last_attempt = verdict(chunk.counters, &chunk.spec.policy) == Verdict::LastAttempt;
         entry.stage = Stage::Assigned(slot);
         self.slots.assign(slot, id, now);

@@ -76,10 +76,8 @@ fn what_a_chunk_did_before_decides_where_it_is_evaluated() {
         (fresh(0), Manner::Shared),
     ];
     for (delivery, expected) in table {
-        assert_eq!(manner(&delivery, &BTreeSet::new()), expected, "{delivery:?}");
+        assert_eq!(manner(&delivery), expected, "{delivery:?}");
     }
-    let hung = BTreeSet::from([fresh(0).chunk.key.job]);
-    assert_eq!(manner(&fresh(0), &hung), Manner::Isolated);
 }
 
 #[test]
@@ -95,7 +93,7 @@ fn a_kernel_that_does_not_come_back_is_given_up_and_its_job_isolated() {
     let nacked = settlements(effects);
     assert!(matches!(&nacked[..], [Settlement::Nack { id: DeliveryId(0), .. }]), "{nacked:?}");
     let effects = on_slot_opened(&mut state, SlotId(0), at(timeout + 1));
-    assert_eq!(isolated(&effects), [(1, false)], "it was received before");
+    assert_eq!(isolated(&effects), [(1, true)], "though it was received before");
     on_evaluated(&mut state, vec![(DeliveryId(1), completed(1))], at(timeout + 1));
     on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)], at(timeout + 1));
     state.requested = Credit::new(1);

@@ -63,7 +63,7 @@ pub(super) struct DispatcherState {
     /// Those that wait to be alone.
     pub(super) waiting_alone: VecDeque<DeliveryId>,
     /// Jobs whose kernel hung here.
-    hung: BTreeSet<JobUid>,
+    pub(super) hung: BTreeSet<JobUid>,
     pub(super) requested: Option<Credit>,
     pub(super) pace: Pace,
     pub(super) draining: bool,
@@ -173,7 +173,7 @@ pub(super) fn on_received(
             settlements.push(Settlement::Commit { id, receipt, outcome: Box::new(outcome) });
         } else {
             stage = Stage::Ready;
-            manner = self::manner(&delivery, &state.hung);
+            manner = self::manner(&delivery);
             state.put_in_queue(id, manner, false);
         }
         let cancel = Cancel::default();

@@ -1,10 +1,10 @@
 //! The in-flight table: every delivery that this worker holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ttg_runtime::kernel::Cancel;
 use ttg_runtime::retry::{Verdict, verdict};
-use ttg_runtime::{Delivery, DeliveryId, FailureKind, JobUid, SlotId};
+use ttg_runtime::{Delivery, DeliveryId, FailureKind, SlotId};
 
 /// Where a delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +28,14 @@ pub(super) enum Manner {
 
 /// The manner that what is known of a chunk calls for. A delivery before this one that ended without a
 /// word may have killed its worker. At the last attempt only the bad parameters are to die, whatever
-/// they do. A kernel that hung here holds a thread for good, so its job gets no other.
-pub(super) fn manner(delivery: &Delivery, hung_here: &BTreeSet<JobUid>) -> Manner {
+/// they do.
+pub(super) fn manner(delivery: &Delivery) -> Manner {
     let chunk = &delivery.chunk;
     let last_failure = chunk.last_failure.as_ref().map(|failure| failure.kind);
     if delivery.suspect || last_failure == Some(FailureKind::Killed) {
         Manner::Alone
     } else if last_failure == Some(FailureKind::Timeout)
         || verdict(chunk.counters, &chunk.spec.policy) == Verdict::LastAttempt
-        || hung_here.contains(&chunk.key.job)
     {
         Manner::Isolated
     } else {

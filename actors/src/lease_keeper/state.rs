@@ -55,7 +55,7 @@ pub(super) fn on_renewed(
     ids: &[DeliveryId],
     answers: &[Renewed],
     asked: Timestamp,
-) -> Vec<DeliveryId> {
+) -> Vec<(DeliveryId, Receipt)> {
     let mut lost = Vec::new();
     for (id, answer) in ids.iter().zip(answers) {
         match answer {
@@ -64,9 +64,8 @@ pub(super) fn on_renewed(
                     *since = asked;
                 }
             }
-            Renewed::Lost if state.held.remove(id).is_some() => lost.push(*id),
-            // Settled while the renewal was on its way.
-            Renewed::Lost => {}
+            // What is not held any more was settled while the renewal was on its way.
+            Renewed::Lost => lost.extend(state.held.remove(id).map(|(receipt, _)| (*id, receipt))),
         }
     }
     lost
@@ -111,7 +110,7 @@ mod tests {
         let (ids, _) = on_renew(&leases, at(5));
         on_release(&mut leases, &[DeliveryId(2)]);
         let answers = [Renewed::Lost, Renewed::Lost];
-        assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), [DeliveryId(1)]);
+        assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), [lease(1)]);
         assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), []);
     }
 }

@@ -10,7 +10,7 @@ use ttg_observability::events::{
 };
 use ttg_observability::metrics::{ActorKind, BrokerOperation};
 use ttg_runtime::broker::{Committed, Settled};
-use ttg_runtime::{BrokerError, Outcome, Timestamp};
+use ttg_runtime::{BrokerError, Failure, Outcome, Timestamp};
 
 use super::messages::ResultSinkMsg;
 use super::state::{Batch, Gathered, on_flush, on_settle};
@@ -130,14 +130,14 @@ impl ResultSink {
         let chunk = name.in_events();
         match answer {
             Committed::First if outcome.is_dead() => {
-                let reason = outcome.dead.runs().next().map(|(_, why)| why.message.as_str());
                 let dead = outcome.dead.count();
-                ChunkDead { chunk, dead, error: reason.unwrap_or_default() }.emit(metrics);
+                ChunkDead { chunk, dead, error: &first_death(outcome) }.emit(metrics);
             }
             Committed::First => ChunkCompleted {
                 chunk,
                 completed: outcome.completed(),
                 dead: outcome.dead.count(),
+                error: &first_death(outcome),
                 duration: outcome.computed_for(),
             }
             .emit(metrics),
@@ -168,7 +168,10 @@ impl ResultSink {
                     error: &nack.failure.to_string(),
                 }
                 .emit(metrics),
-                Settled::Stale => LeaseLost { chunk }.emit(metrics),
+                Settled::Stale => {
+                    self.0.stats.add_leases_lost(1);
+                    LeaseLost { chunk }.emit(metrics);
+                }
             }
         }
         Ok(())
@@ -187,7 +190,10 @@ impl ResultSink {
             let reason = if back.retry_in.is_zero() { "unfinished" } else { "kernel is not here" };
             match answer {
                 Settled::Applied => ChunkGivenBack { chunk, reason }.emit(metrics),
-                Settled::Stale => LeaseLost { chunk }.emit(metrics),
+                Settled::Stale => {
+                    self.0.stats.add_leases_lost(1);
+                    LeaseLost { chunk }.emit(metrics);
+                }
             }
         }
         Ok(())
@@ -231,4 +237,12 @@ impl ResultSink {
             }
         }
     }
+}
+
+/// What the first dead parameter of an outcome died of; nothing without one.
+fn first_death(outcome: &Outcome) -> String {
+    let first = outcome.dead.runs().next();
+    first.map_or_else(String::new, |(run, why)| {
+        Failure::new(why.kind, Some(run.start()), why.message.as_str()).to_string()
+    })
 }

@@ -198,6 +198,7 @@ struct WorkerReport<'a> {
     dead: u64,
     redelivered: u64,
     duplicates_dropped: u64,
+    leases_lost: u64,
     elapsed_seconds: f64,
 }
 
@@ -211,6 +212,7 @@ impl<'a> WorkerReport<'a> {
             dead: counts.dead_parameters,
             redelivered: counts.redelivered,
             duplicates_dropped: counts.duplicates,
+            leases_lost: counts.leases_lost,
             elapsed_seconds: elapsed.as_secs_f64(),
         }
     }

@@ -27,6 +27,8 @@ pub struct ChunkCompleted<'a> {
     pub completed: u64,
     /// Its parameters that are out of attempts.
     pub dead: u64,
+    /// Why the first of these died; empty if none did.
+    pub error: &'a str,
     /// The time it took in the kernel.
     pub duration: Duration,
 }
@@ -38,12 +40,12 @@ impl Event for ChunkCompleted<'_> {
         metrics.parameters().add(completed.saturating_add(dead));
         metrics.chunk_duration().observe(self.duration);
         let seconds = self.duration.as_secs_f64();
-        let event = "chunk_completed";
+        let (event, error) = ("chunk_completed", self.error);
         if dead == 0 {
             debug!(event, job, chunk, generation, completed, seconds, "chunk completed");
         } else {
             let message = "chunk completed without its dead parameters";
-            error!(event, job, chunk, generation, completed, dead, seconds, message);
+            error!(event, job, chunk, generation, completed, dead, seconds, error, message);
         }
     }
 }
@@ -182,13 +184,22 @@ impl Event for Redelivered<'_> {
         let Self { chunk: ChunkRef { job, index: chunk, generation }, .. } = self;
         let Self { failures, silent_deliveries, .. } = self;
         metrics.redeliveries().add(1);
-        let event = "redelivered";
-        // A failure was told when it happened, a give-back is in order; a silence is told here.
-        if silent_deliveries == 0 {
-            debug!(event, job, chunk, generation, failures, "chunk delivered again");
-        } else {
-            let message = "chunk delivered again after a worker fell silent";
-            warn!(event, job, chunk, generation, failures, silent_deliveries, message);
-        }
+        // A failure was told when it happened, and silences are told together.
+        let message = "chunk delivered again";
+        debug!(event = "redelivered", job, chunk, generation, failures, silent_deliveries, message);
+    }
+}
+
+/// Chunks came to this worker because others fell silent with them.
+#[derive(Debug, Clone, Copy)]
+pub struct TakenOver {
+    /// How many at once.
+    pub chunks: u64,
+}
+
+impl Event for TakenOver {
+    fn emit(self, _: &Metrics) {
+        let Self { chunks } = self;
+        warn!(event = "taken_over", chunks, "chunks of a worker that fell silent were taken over");
     }
 }

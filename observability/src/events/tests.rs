@@ -144,7 +144,8 @@ fn check_chunk(event: impl Event, level: &str, name: &str, series: &[&str]) -> V
 #[test]
 fn a_completed_chunk_counts_its_parameters_and_its_time() {
     let seconds = Duration::from_millis(500);
-    let event = ChunkCompleted { chunk: CHUNK, completed: 100, dead: 0, duration: seconds };
+    let event =
+        ChunkCompleted { chunk: CHUNK, completed: 100, dead: 0, error: "", duration: seconds };
     let series = [
         "ttg_chunk_duration_seconds_sum 0.5",
         "ttg_chunk_duration_seconds_count 1",
@@ -157,7 +158,9 @@ fn a_completed_chunk_counts_its_parameters_and_its_time() {
 
 #[test]
 fn dead_parameters_in_a_completed_chunk_call_for_a_person() {
-    let event = ChunkCompleted { chunk: CHUNK, completed: 99, dead: 1, duration: Duration::ZERO };
+    let error = "killed at parameter 7: signal 6";
+    let duration = Duration::ZERO;
+    let event = ChunkCompleted { chunk: CHUNK, completed: 99, dead: 1, error, duration };
     let series = [
         "ttg_chunk_duration_seconds_count 1",
         r#"ttg_chunks_total{outcome="completed"} 1"#,
@@ -208,16 +211,16 @@ fn chunks_that_end_without_an_outcome_are_counted_by_how() {
 }
 
 #[test]
-fn a_lost_lease_and_a_silent_delivery_are_warnings() {
+fn a_lost_lease_and_a_take_over_are_warnings() {
     let series = ["ttg_lease_lost_total 1"];
     check_chunk(LeaseLost { chunk: CHUNK }, "WARN", "lease_lost", &series);
 
     let series = ["ttg_redeliveries_total 1"];
     let event = Redelivered { chunk: CHUNK, failures: 1, silent_deliveries: 2 };
-    let line = check_chunk(event, "WARN", "redelivered", &series);
+    let line = check_chunk(event, "DEBUG", "redelivered", &series);
     assert_eq!((&line["failures"], &line["silent_deliveries"]), (&json!(1), &json!(2)));
-    let event = Redelivered { chunk: CHUNK, failures: 1, silent_deliveries: 0 };
-    check_chunk(event, "DEBUG", "redelivered", &series);
+    let line = check(TakenOver { chunks: 12 }, "WARN", "taken_over", &[]);
+    assert_eq!(line["chunks"], json!(12));
 }
 
 #[test]

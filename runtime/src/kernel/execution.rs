@@ -46,6 +46,10 @@ pub type Reports = Arc<dyn Fn(SlotReport) + Send + Sync>;
 pub trait Slot: Send {
     /// Queues work.
     fn assign(&mut self, work: Vec<Assignment>);
+
+    /// What it is evaluating now, or was last. Assignments before it may have ended and not yet been
+    /// reported.
+    fn at(&self) -> Option<DeliveryId>;
 }
 
 /// Opens slots.

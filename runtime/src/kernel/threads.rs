@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -49,23 +49,32 @@ impl ThreadExecution {
 impl Execution for ThreadExecution {
     fn open(&self, slot: SlotId, reports: Reports) -> io::Result<Box<dyn Slot>> {
         let (work, queue) = channel();
-        let abandoned = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let thread = ComputeThread {
             queue,
             reports,
             clock: Arc::clone(&self.clock),
-            abandoned: Arc::clone(&abandoned),
+            shared: Arc::clone(&shared),
             home: self.places.of(slot),
             child: self.child.clone(),
         };
         thread::Builder::new().name(format!("ttg-compute-{slot}")).spawn(move || thread.run())?;
-        Ok(Box::new(ThreadSlot { work, abandoned }))
+        Ok(Box::new(ThreadSlot { work, shared }))
     }
 }
 
 struct ThreadSlot {
     work: Sender<Vec<Assignment>>,
-    abandoned: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+}
+
+/// What a slot and its thread both see.
+#[derive(Default)]
+struct Shared {
+    /// The slot is gone.
+    abandoned: AtomicBool,
+    /// One more than the delivery that the thread is at; 0 before the first.
+    at: AtomicU64,
 }
 
 impl Slot for ThreadSlot {
@@ -74,11 +83,15 @@ impl Slot for ThreadSlot {
         // in its queue; what comes after that is the business of the slot that follows.
         drop(self.work.send(work));
     }
+
+    fn at(&self) -> Option<DeliveryId> {
+        self.shared.at.load(Ordering::Relaxed).checked_sub(1).map(DeliveryId)
+    }
 }
 
 impl Drop for ThreadSlot {
     fn drop(&mut self) {
-        self.abandoned.store(true, Ordering::Relaxed);
+        self.shared.abandoned.store(true, Ordering::Relaxed);
     }
 }
 
@@ -86,7 +99,7 @@ struct ComputeThread {
     queue: Receiver<Vec<Assignment>>,
     reports: Reports,
     clock: Arc<dyn Clock>,
-    abandoned: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     home: Option<Home>,
     child: Option<Arc<ChildCommand>>,
 }
@@ -128,9 +141,10 @@ impl ComputeThread {
         let mut ended: Vec<(DeliveryId, Evaluated)> = Vec::new();
         let mut reported = self.clock.now();
         while let Some(assignment) = batch.pop_front() {
-            if self.abandoned.load(Ordering::Relaxed) {
+            if self.shared.abandoned.load(Ordering::Relaxed) {
                 return None;
             }
+            self.shared.at.store(assignment.id.0 + 1, Ordering::Relaxed);
             match catch_unwind(AssertUnwindSafe(|| self.evaluate(&assignment, &mut kept))) {
                 Ok(evaluated) => ended.push((assignment.id, evaluated)),
                 Err(panic) => {
