@@ -48,8 +48,8 @@ pub(crate) const CHILD: &str = "child-of-a-worker";
   ttg run --parameters 10000 --set simulate-work-ms=1 --concurrency 8 --json
 
 Exit codes: 0 complete, 2 wrong usage or another job of this name, 3 finished with dead
-letters, 69 store unavailable, 78 configuration invalid, 130 / 143 interrupted (run it again
-to resume), 1 anything else.")]
+letters, 69 store unavailable or damaged, 78 configuration invalid, 130 / 143 interrupted (run
+it again to resume), 1 anything else.")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) job: JobArguments,
@@ -95,7 +95,8 @@ pub(crate) struct WorkArguments {
   ttg results collatz-10M
   ttg results collatz-10M --json | jq .result.max
 
-Exit codes: 0 complete or running, 2 unknown job, 3 finished with dead letters.")]
+Exit codes: 0 complete or running, 2 unknown job, 3 finished with dead letters, 69 store
+unavailable or damaged, 78 configuration invalid.")]
 pub(crate) struct ResultsArguments {
     /// The job's name
     pub(crate) job: String,
@@ -113,7 +114,7 @@ pub(crate) struct JobArguments {
           allow_negative_numbers = true)]
     pub(crate) parameters: Option<NonZeroU64>,
 
-    /// Evaluate parameters A to B-1
+    /// Evaluate parameters A to B-1; TTG_RANGE wins over TTG_PARAMETERS
     #[arg(long, value_name = "A..B", env = "TTG_RANGE", value_parser = parse_range)]
     pub(crate) range: Option<ttg_runtime::ParameterRange>,
 
@@ -121,10 +122,15 @@ pub(crate) struct JobArguments {
     #[arg(long, value_name = "NAME", env = "TTG_KERNEL", default_value = "reference")]
     pub(crate) kernel: String,
 
-    /// An option of the kernel; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", env = "TTG_SET", value_parser = parse_pair,
-          action = ArgAction::Append)]
+    /// An option of the kernel; may be repeated, and replaces the same key in TTG_SET, which holds
+    /// options separated by white space
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair, action = ArgAction::Append)]
     pub(crate) set: Vec<(String, String)>,
+
+    /// What the variable of `--set` holds. A flag of its own, since clap drops a variable whose
+    /// flag is given.
+    #[arg(long, value_name = "PAIRS", env = "TTG_SET", hide = true)]
+    pub(crate) set_defaults: Option<String>,
 
     /// Parameters per chunk, or `auto`: about half a second of work, at least 20 chunks a slot
     #[arg(long, value_name = "N", env = "TTG_CHUNK_SIZE", default_value = "auto",
@@ -179,7 +185,7 @@ pub(crate) struct CommonArguments {
     #[arg(long, value_name = "URL", env = "TTG_BROKER", default_value = "embedded:.ttg")]
     pub(crate) broker: String,
 
-    /// Short for --broker embedded:DIR
+    /// Short for --broker embedded:DIR; TTG_DATA_DIR wins over TTG_BROKER
     #[arg(long, value_name = "DIR", env = "TTG_DATA_DIR", conflicts_with = "broker")]
     pub(crate) data_dir: Option<PathBuf>,
 

@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 use ttg_actors::WorkerError;
 use ttg_observability::telemetry::TelemetryError;
+use ttg_runtime::wire::WireError;
 use ttg_runtime::{BrokerError, IdError, JobName, KernelError, KernelName, OtherSpec};
 
 use crate::exit::Exit;
@@ -34,6 +35,14 @@ pub(crate) enum CommandError {
         /// What it said.
         #[source]
         cause: KernelError,
+    },
+    /// The kernel panicked where it was to say whether it takes the options.
+    #[error("kernel `{kernel}` panicked when it was to start: {message}")]
+    KernelPanicked {
+        /// Its name.
+        kernel: KernelName,
+        /// The panic's words.
+        message: String,
     },
     /// No job of that name.
     #[error("job `{0}` is unknown")]
@@ -92,6 +101,7 @@ impl CommandError {
             | Self::Log(TelemetryError::Filter { .. })
             | Self::UnknownKernel { .. }
             | Self::KernelOptions { .. }
+            | Self::KernelPanicked { .. }
             | Self::UnknownJob(_)
             | Self::Cancelled(_)
             | Self::OtherSpec(_)
@@ -118,6 +128,9 @@ impl CommandError {
             Self::UnknownBroker(_) => Some("write `embedded:DIR`, or `--data-dir DIR` for short".into()),
             Self::UnknownKernel { known, .. } => Some(format!("this build has: {known}")),
             Self::KernelOptions { .. } => Some("options are given as `--set key=value`".into()),
+            Self::KernelPanicked { .. } => {
+                Some("mend the kernel, or give it other options: `--set key=value`".into())
+            }
             Self::UnknownJob(_) => {
                 Some("a job lives in the store it was submitted to: check `--data-dir`".into())
             }
@@ -135,12 +148,16 @@ impl CommandError {
 
 fn exit_of(error: &BrokerError) -> Exit {
     match error {
+        BrokerError::Foreign { .. }
+        | BrokerError::Refused { .. }
+        | BrokerError::TooLarge { .. }
+        | BrokerError::Record { cause: WireError::Version { .. }, .. } => Exit::Configuration,
         BrokerError::Unavailable { .. }
         | BrokerError::Full { .. }
-        | BrokerError::Corrupt { .. } => Exit::Unavailable,
-        BrokerError::Foreign { .. } | BrokerError::Refused { .. } => Exit::Configuration,
+        | BrokerError::Corrupt { .. }
+        | BrokerError::Record { .. } => Exit::Unavailable,
         BrokerError::JobGone { .. } => Exit::Usage,
-        BrokerError::Record { .. } => Exit::Unexpected,
+        BrokerError::Unexpected { .. } => Exit::Unexpected,
     }
 }
 
@@ -157,6 +174,16 @@ fn broker_hint(error: &BrokerError) -> Option<&'static str> {
         }
         BrokerError::Corrupt { .. } => {
             Some("restore the store from a copy, or start with another `--data-dir`")
+        }
+        BrokerError::Record { cause: WireError::Version { .. }, .. } => {
+            Some("use the version of ttg that wrote it; the other jobs of the store are well")
+        }
+        BrokerError::Record { .. } => Some(
+            "restore the store from a copy, or submit the job under another name; \
+             the other jobs of the store are well",
+        ),
+        BrokerError::TooLarge { .. } => {
+            Some("submit the job under another name, with a smaller `--chunk-size`")
         }
         _ => None,
     }

@@ -17,6 +17,7 @@ mod commands;
 mod error;
 mod exit;
 mod logging;
+mod precedence;
 mod publisher;
 mod report;
 mod settings;
@@ -25,7 +26,6 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use ttg_runtime::Kernels;
 
 use crate::cli::{Cli, Command};
@@ -35,7 +35,7 @@ use crate::signals::Signals;
 
 /// Runs the command line of this process with `kernels`, and says how it ended.
 pub fn main(kernels: Kernels) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match precedence::parse() {
         Ok(cli) => cli,
         Err(error) => return report::usage(&error),
     };

@@ -65,12 +65,7 @@ impl TryFrom<&JobArguments> for JobSettings {
 
     fn try_from(raw: &JobArguments) -> Result<Self, CommandError> {
         let mut wrong = Vec::new();
-        let mut options = BTreeMap::new();
-        for (key, value) in &raw.set {
-            if options.insert(key.clone(), value.clone()).is_some() {
-                wrong.push(format!("--set {key} is given twice"));
-            }
-        }
+        let options = kernel_options(raw, &mut wrong);
         let whole = raw.parameters.map(|n| ParameterRange::new(0, n.get()));
         let parameters = match (raw.range, whole) {
             (Some(range), _) | (None, Some(Ok(range))) => Some(range),
@@ -98,6 +93,29 @@ impl TryFrom<&JobArguments> for JobSettings {
             _ => Err(CommandError::Settings(wrong)),
         }
     }
+}
+
+/// Those of `TTG_SET`, but for the keys that `--set` has, too.
+fn kernel_options(raw: &JobArguments, wrong: &mut Vec<String>) -> BTreeMap<String, String> {
+    let mut options = BTreeMap::new();
+    for pair in raw.set_defaults.iter().flat_map(|pairs| pairs.split_whitespace()) {
+        match parse_pair(pair) {
+            Ok((key, value)) => {
+                if options.insert(key, value).is_some() {
+                    wrong.push(format!("TTG_SET has the key of `{pair}` twice"));
+                }
+            }
+            Err(why) => wrong.push(format!("TTG_SET has `{pair}`: {why}")),
+        }
+    }
+    let mut given = BTreeMap::new();
+    for (key, value) in &raw.set {
+        if given.insert(key.clone(), value.clone()).is_some() {
+            wrong.push(format!("--set {key} is given twice"));
+        }
+    }
+    options.extend(given);
+    options
 }
 
 impl TryFrom<&WorkerArguments> for WorkerSettings {

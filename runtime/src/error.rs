@@ -44,7 +44,8 @@ pub enum BrokerError {
         /// What was found.
         detail: String,
     },
-    /// A stored record does not decode.
+    /// A stored record does not decode: it is damaged, or of another version. It concerns this job
+    /// only.
     #[error("a record of job {job} does not decode")]
     Record {
         /// Whose record.
@@ -52,6 +53,12 @@ pub enum BrokerError {
         /// What is wrong with it.
         #[source]
         cause: WireError,
+    },
+    /// A record is larger than the broker can hold; trying again cannot help.
+    #[error("broker `{broker}` cannot hold a record of that size")]
+    TooLarge {
+        /// Which broker, without secrets.
+        broker: String,
     },
     /// The job was purged or cancelled, or never existed.
     #[error("job {job} is unknown or was cancelled")]
@@ -65,6 +72,14 @@ pub enum BrokerError {
         /// Which broker, without secrets.
         broker: String,
         /// What it said.
+        detail: String,
+    },
+    /// A fault of this system's own; trying again in this process cannot help.
+    #[error("broker `{broker}` failed as nobody expected: {detail}")]
+    Unexpected {
+        /// Which broker, without secrets.
+        broker: String,
+        /// What happened.
         detail: String,
     },
 }

@@ -1,6 +1,7 @@
 //! The `ttg` command as its users have it: real processes, a real store, signals and `kill -9`.
 
 mod crashes;
+mod damage;
 mod exactness;
 mod faults;
 mod logs;

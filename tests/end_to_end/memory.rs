@@ -19,6 +19,17 @@ fn a_billion_parameters_fit_in_64_mib() {
 }
 
 #[test]
+fn millions_of_dead_parameters_in_one_report_fit_in_64_mib() {
+    // An outcome of this many lone dead parameters is more than a megabyte.
+    let line = "run --kernel faulty --set odd=true --parameters 9000000 --chunk-size 300000 \
+                --max-attempts 1 --json";
+    let report = sandbox().ttg(line).expect_code(3).report();
+    report.assert_complete(9_000_000, 4_500_000);
+    let peak = peak_memory_of_children();
+    assert!(peak <= RESIDENT_MAX, "{} MiB", peak / MIB);
+}
+
+#[test]
 fn a_hundred_thousand_chunks_fit_in_64_mib() {
     let report =
         sandbox().ttg("run --parameters 100000 --chunk-size 1 --json").expect_code(0).report();

@@ -1,6 +1,7 @@
 //! `ttg run`: submit, work and report, in one process.
 
 use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use ttg_actors::Worker;
 use ttg_observability::events::{Completed, Event, Initialized, Running, Starting};
 use ttg_observability::metrics::{JobParameters, Metrics};
 use ttg_runtime::broker::{JobState, Registered};
+use ttg_runtime::kernel::{RegisteredKernel, Scratch};
 use ttg_runtime::{
     Broker, BrokerError, Clock, JobName, JobRecord, JobSpec, JobUid, Kernels, Randomness,
     SystemClock, SystemRandomness, WorkerId,
@@ -71,10 +73,7 @@ impl Submission {
             let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
             CommandError::UnknownKernel { name: settings.kernel.clone(), known: known.join(", ") }
         })?;
-        kernel.open(&settings.options).map(drop).map_err(|cause| CommandError::KernelOptions {
-            kernel: settings.kernel.clone(),
-            cause,
-        })?;
+        check_start(&**kernel, &settings)?;
         let fixed = match settings.chunk_size {
             ChunkSize::Auto => None,
             ChunkSize::Fixed(size) => Some(size),
@@ -116,6 +115,18 @@ impl Submission {
             Registered::New => Ok(job),
             // Another submitter was faster.
             Registered::Existing(other) => check_resumed(broker, *other, &job.spec, auto).await,
+        }
+    }
+}
+
+/// Whether the kernel starts with these options.
+fn check_start(kernel: &dyn RegisteredKernel, settings: &JobSettings) -> Result<(), CommandError> {
+    let name = || settings.kernel.clone();
+    match catch_unwind(AssertUnwindSafe(|| kernel.open(&settings.options).map(drop))) {
+        Ok(opened) => opened.map_err(|cause| CommandError::KernelOptions { kernel: name(), cause }),
+        Err(panic) => {
+            let message = Scratch::new().panicked(&*panic).message;
+            Err(CommandError::KernelPanicked { kernel: name(), message })
         }
     }
 }

@@ -11,7 +11,7 @@ use ttg_runtime::{Aggregate, Broker, JobRecord, Outcome, WallTime};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
-/// Outcomes read at a time. Few, since one in which many parameters are dead is large.
+/// Outcomes read at a time, at most.
 const PAGE: usize = 64;
 
 /// A job's report.

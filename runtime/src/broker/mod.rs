@@ -15,7 +15,8 @@ pub use embedded::{EmbeddedBroker, EmbeddedConfig};
 pub use memory::MemoryHarness;
 pub use memory::{MemoryBroker, MemoryStore};
 pub use port::{
-    Broker, Capabilities, Committed, GiveBack, Nack, Published, Registered, Renewed, Settled,
+    Broker, Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
+    Renewed, Settled,
 };
 pub use views::{
     Beat, ChunkCounts, JobProgress, JobState, OutcomeCursor, OutcomePage, ParameterCounts,

@@ -14,6 +14,10 @@ use crate::ids::{JobName, JobUid};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
 
+/// The most bytes that the records of an [`OutcomePage`] have together, unless it is only one: an
+/// outcome in which many parameters are dead is large.
+pub const OUTCOME_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
 /// What a backend truly does. A law of the conformance suite that a backend cannot keep is
 /// reported as skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,9 +113,12 @@ pub trait Broker: Send + Sync {
     async fn register(&self, job: &JobRecord) -> Result<Registered, BrokerError>;
 
     /// The job of this name, cancelled or not.
+    ///
+    /// # Errors
+    /// [`BrokerError::Record`]: there is one, and its record does not decode.
     async fn job(&self, name: &JobName) -> Result<Option<JobRecord>, BrokerError>;
 
-    /// All jobs, oldest first.
+    /// All jobs, oldest first, but for those whose record does not decode: the log names them.
     async fn jobs(&self) -> Result<Vec<JobRecord>, BrokerError>;
 
     /// Adds chunks of registered jobs. Idempotent: a chunk whose key waits or has an outcome is
@@ -124,7 +131,8 @@ pub trait Broker: Send + Sync {
 
     /// Leases at most `credit` chunks to this consumer, the longest due first; returns as soon as
     /// it has one, and empty after `wait` at the latest. A chunk whose lease ended is delivered
-    /// again, with one silent delivery more. Chunks of cancelled jobs are dropped, not delivered.
+    /// again, with one silent delivery more. Chunks of cancelled jobs are dropped, not delivered;
+    /// those of a job whose record does not decode stay where they are, in nobody's way.
     async fn receive(&self, credit: Credit, wait: Duration) -> Result<Vec<Delivery>, BrokerError>;
 
     /// Extends each lease to one lease from now, if the delivery is still this consumer's. One
@@ -151,7 +159,8 @@ pub trait Broker: Send + Sync {
     /// How far a job is; `None` if it is unknown.
     async fn progress(&self, job: JobUid) -> Result<Option<JobProgress>, BrokerError>;
 
-    /// At most `limit` outcomes after `cursor`, in the order in which they were committed. Reading
+    /// At most `limit` outcomes after `cursor`, in the order in which they were committed, and of
+    /// those no more than [`OUTCOME_PAGE_BYTES_MAX`] allows, but one if there is any. Reading
     /// consumes nothing: start from [`OutcomeCursor::START`] as often as you like.
     async fn outcomes(
         &self,

@@ -71,6 +71,7 @@ macro_rules! broker_conformance {
             outcomes_are_read_from_the_start_as_often_as_wanted
             a_cursor_goes_on_where_its_page_ended
             outcomes_survive_byte_for_byte
+            a_page_of_outcomes_is_bounded_by_bytes_and_holds_one_at_least
 
             progress_counts_every_chunk_and_parameter
             only_failed_and_silent_deliveries_are_counted_as_redelivered

@@ -1,10 +1,14 @@
 //! Laws of reading outcomes.
 
 use super::Harness;
-use super::builders::outcome;
+use super::builders::{cut, job, outcome};
 use super::world::World;
-use crate::broker::port::Committed;
+use crate::broker::port::{Committed, OUTCOME_PAGE_BYTES_MAX};
 use crate::broker::views::OutcomeCursor;
+use crate::chunk::ParameterRange;
+use crate::dead::DeadParameters;
+use crate::delivery::{FailureKind, REASON_BYTES_MAX};
+use crate::outcome::Outcome;
 use crate::wire;
 
 /// Reading outcomes consumes none: whoever starts again sees all, once a key, in the order of
@@ -63,4 +67,52 @@ pub async fn outcomes_survive_byte_for_byte<H: Harness>() {
     let read = world.submitter.outcomes(&world.job, 2).await;
     assert_eq!(bytes(&read), bytes(&committed));
     assert_eq!(read, committed);
+}
+
+/// However many parameters are dead, a page is bounded by bytes, and where one outcome is larger
+/// it is a page of its own.
+pub async fn a_page_of_outcomes_is_bounded_by_bytes_and_holds_one_at_least<H: Harness>() {
+    let world = World::<H>::unpublished(1, H::lease() * 100).await;
+    let wide = job("wide", 6, 100_000);
+    world.submitter.broker.register(&wide).await.expect("register");
+    world.submitter.publish(&cut(&wide)).await;
+    let consumer = world.consumer("a").await;
+    let mut committed = Vec::new();
+    for (delivery, runs) in consumer.take(6).await.iter().zip([0, 800, 800, 99_000, 0, 0]) {
+        let outcome = Outcome {
+            columns: Vec::new(),
+            dead: dead_in_runs(delivery.chunk.range, runs),
+            ..outcome(&delivery.chunk, &consumer.worker, &[])
+        };
+        assert_eq!(consumer.commit(delivery.receipt, outcome.clone()).await, Committed::First);
+        committed.push(outcome);
+    }
+    let bytes = |outcomes: &[Outcome]| -> usize {
+        outcomes.iter().map(|outcome| wire::encode(outcome).len()).sum()
+    };
+    assert!(bytes(&committed[..3]) < OUTCOME_PAGE_BYTES_MAX);
+    assert!(bytes(&committed[3..4]) > OUTCOME_PAGE_BYTES_MAX);
+    let (mut read, mut pages, mut next) = (Vec::new(), 0, Some(OutcomeCursor::START));
+    while let Some(cursor) = next {
+        let page = consumer.broker.outcomes(wide.uid, cursor, 100).await.expect("outcomes");
+        let bounded = bytes(&page.outcomes) <= OUTCOME_PAGE_BYTES_MAX;
+        assert!(bounded || page.outcomes.len() == 1, "{} outcomes", page.outcomes.len());
+        assert!(!page.outcomes.is_empty());
+        read.extend(page.outcomes);
+        (pages, next) = (pages + 1, page.next);
+    }
+    assert!(read == committed);
+    assert!(pages < 6, "small outcomes share a page");
+}
+
+/// All of `range` dead, of which the first `runs` parameters differ in their reason from the next.
+fn dead_in_runs(range: ParameterRange, runs: u64) -> DeadParameters {
+    let mut dead = DeadParameters::new();
+    for parameter in range.start()..range.end() {
+        let run = runs.min(parameter - range.start());
+        // As many words as are kept, then two in turns.
+        let reason = if run < 900 { run } else { 900 + run % 2 };
+        dead.push(parameter, FailureKind::Error, &format!("{reason:<REASON_BYTES_MAX$}"));
+    }
+    dead
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::fault::Fault;
 use super::lane::Lane;
 use super::open::{Place, boot_id};
+use super::passed_over::Told;
 use super::read::Reader;
 use super::store::Store;
 use super::wire::{Claim, Return, Settlement, pieces};
@@ -96,9 +97,10 @@ impl EmbeddedBroker {
         let EmbeddedConfig { dir, worker, lease, clock } = config;
         let place = Place::new(&dir);
         let broker = Arc::clone(&place.broker);
+        let told = Arc::new(Told::default());
         let (boot_sender, boot_receiver) = std::sync::mpsc::channel();
         let reader = Lane::start("ttg-store-read", Arc::clone(&broker), {
-            let (place, clock) = (place.clone(), Arc::clone(&clock));
+            let (place, clock, told) = (place.clone(), Arc::clone(&clock), Arc::clone(&told));
             move || {
                 let boot = boot()?;
                 match opening {
@@ -107,14 +109,14 @@ impl EmbeddedBroker {
                 }
                 drop(boot_sender.send(boot));
                 let connection = place.open_to_read()?;
-                Ok(Reader { connection, clock })
+                Ok(Reader { connection, clock, told })
             }
         });
         let reader = reader.await?;
         let writer = Lane::start("ttg-store-write", broker, move || {
             // The reader sent it before it was ready.
             let boot = boot_receiver.recv().unwrap_or_default();
-            let mut store = Store::open(place, worker, lease, clock, &boot)?;
+            let mut store = Store::open(place, worker, lease, clock, told, &boot)?;
             if matches!(opening, Opening::Make) {
                 store.enter()?;
             }

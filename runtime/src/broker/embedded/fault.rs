@@ -22,17 +22,21 @@ pub(super) enum Fault {
     Refused(String),
     #[error("{0}")]
     Busy(String),
-    #[error("a record of job {job} does not decode")]
-    Record {
-        job: JobUid,
-        #[source]
-        cause: WireError,
-    },
+    #[error("a record of job {job} does not decode: {cause}")]
+    Record { job: JobUid, cause: WireError },
     #[error("job {0} is gone")]
     JobGone(JobUid),
+    /// It concerns the job with this id, and no other.
+    #[error("{fault}")]
+    Job { id: i64, fault: Box<Fault> },
 }
 
 impl Fault {
+    /// This as one that concerns job `id` only.
+    pub(super) fn of_job(self, id: i64) -> Self {
+        Self::Job { id, fault: Box::new(self) }
+    }
+
     pub(super) fn of(self, broker: &str) -> BrokerError {
         let broker = broker.to_owned();
         match self {
@@ -44,6 +48,7 @@ impl Fault {
             Self::Busy(detail) => BrokerError::Unavailable { broker, cause: detail.into() },
             Self::Record { job, cause } => BrokerError::Record { job, cause },
             Self::JobGone(job) => BrokerError::JobGone { job },
+            Self::Job { fault, .. } => fault.of(&broker),
         }
     }
 }
@@ -53,17 +58,30 @@ fn of_sqlite(error: rusqlite::Error, broker: String) -> BrokerError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => BrokerError::Full { broker, cause: error.into() },
         Some(ErrorCode::NotADatabase) => BrokerError::Foreign { broker, detail },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            BrokerError::Refused { broker, detail }
-        }
+        Some(
+            ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::CannotOpen
+            | ErrorCode::NoLargeFileSupport,
+        ) => BrokerError::Refused { broker, detail },
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory
-            | ErrorCode::OperationInterrupted,
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OperationAborted
+            | ErrorCode::SchemaChanged,
         ) => BrokerError::Unavailable { broker, cause: error.into() },
+        Some(ErrorCode::TooBig) => BrokerError::TooLarge { broker },
+        Some(
+            ErrorCode::InternalMalfunction
+            | ErrorCode::NotFound
+            | ErrorCode::ApiMisuse
+            | ErrorCode::AuthorizationForStatementDenied
+            | ErrorCode::ParameterOutOfRange,
+        ) => BrokerError::Unexpected { broker, detail },
         // Tables or values are not what this build wrote.
         _ => BrokerError::Corrupt { broker, detail },
     }
@@ -100,7 +118,14 @@ mod tests {
             let error = Fault::from(error).of("embedded:x");
             (error.is_transient(), error)
         };
-        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_IOERR_READ] {
+        let passing = [
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_LOCKED,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_SCHEMA,
+            ffi::SQLITE_ABORT_ROLLBACK,
+        ];
+        for code in passing {
             assert!(matches!(of(code), (true, BrokerError::Unavailable { .. })));
         }
         assert!(matches!(of(ffi::SQLITE_FULL), (true, BrokerError::Full { .. })));
@@ -109,5 +134,17 @@ mod tests {
         for code in [ffi::SQLITE_READONLY, ffi::SQLITE_PERM, ffi::SQLITE_CANTOPEN] {
             assert!(matches!(of(code), (false, BrokerError::Refused { .. })));
         }
+        for code in [ffi::SQLITE_MISUSE, ffi::SQLITE_RANGE, ffi::SQLITE_INTERNAL] {
+            assert!(matches!(of(code), (false, BrokerError::Unexpected { .. })));
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_for_sqlite_is_no_damage() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let error = connection.query_row("SELECT zeroblob(1 << 40)", [], |_| Ok(())).unwrap_err();
+        let error = Fault::from(error).of("embedded:x");
+        assert!(matches!(error, BrokerError::TooLarge { .. }), "{error}");
+        assert!(!error.is_transient());
     }
 }

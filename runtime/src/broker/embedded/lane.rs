@@ -71,9 +71,9 @@ impl<S: 'static> Lane<S> {
     ) -> Result<R, BrokerError> {
         match answer.await {
             Ok(result) => result.map_err(|fault| fault.of(&self.broker)),
-            Err(_) => Err(BrokerError::Refused {
+            Err(_) => Err(BrokerError::Unexpected {
                 broker: self.broker.to_string(),
-                detail: "the thread of its store has ended; start the process again".to_owned(),
+                detail: "the thread of its store has ended".to_owned(),
             }),
         }
     }

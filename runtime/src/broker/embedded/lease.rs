@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::fault::Fault;
+use super::passed_over::PassedOver;
 use super::presence::{self, Pulse};
 use super::sql;
 use super::store::{KnownJobs, Store, begin};
@@ -16,9 +17,19 @@ use crate::ids::{ChunkIndex, JobUid};
 use crate::job::JobSpec;
 
 impl Store {
-    /// Leases at most `credit` chunks that are due. Takes no lock if there are none.
+    /// Leases at most `credit` chunks that are due. Takes no lock if there are none. A job that
+    /// cannot be read is found out once: the round that meets it is taken back, the next passes it.
     pub(super) fn receive(&mut self, credit: Credit) -> Result<Vec<Delivery>, Fault> {
-        if !is_any_due(&self.connection, nanos(self.clock.now()))? {
+        loop {
+            match self.lease_due(credit) {
+                Err(Fault::Job { id, fault }) if self.pass_over(id, &fault)? => {}
+                leased => return leased,
+            }
+        }
+    }
+
+    fn lease_due(&mut self, credit: Credit) -> Result<Vec<Delivery>, Fault> {
+        if !self.is_any_due()? {
             return Ok(Vec::new());
         }
         let owner = self.owner()?;
@@ -28,6 +39,7 @@ impl Store {
         let mut lessor = Lessor {
             transaction: &transaction,
             known: &mut self.known,
+            passed_over: &self.passed_over,
             owner,
             now: nanos(now),
             until: nanos(now.after(self.lease)),
@@ -39,6 +51,11 @@ impl Store {
         let deliveries = lessor.close()?;
         transaction.commit()?;
         Ok(deliveries)
+    }
+
+    fn is_any_due(&self) -> Result<bool, Fault> {
+        let mut find = self.connection.prepare_cached(&self.passed_over.is_any_due)?;
+        Ok(find.query_row([nanos(self.clock.now())], |row| row.get(0))?)
     }
 
     /// Makes what dead consumers hold due now, and tells whether there was any. Their rows keep
@@ -80,21 +97,20 @@ impl Store {
     }
 }
 
-/// Looks at the first entry of each place where something may be due.
+/// Looks at the first entry of each place where something may be due. The empty lists are for jobs
+/// that are passed over.
 pub(super) const IS_ANY_DUE: &str = "
-    SELECT EXISTS (SELECT 1 FROM runs)
-    OR EXISTS (SELECT 1 FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1)
-    OR EXISTS (SELECT 1 FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1)";
-
-fn is_any_due(connection: &Connection, now: i64) -> Result<bool, Fault> {
-    let mut find = connection.prepare_cached(IS_ANY_DUE)?;
-    Ok(find.query_row([now], |row| row.get(0))?)
-}
+    SELECT EXISTS (SELECT 1 FROM runs WHERE job NOT IN ())
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY waiting
+        WHERE owner IS NULL AND due <= ?1 AND job NOT IN ())
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY leased
+        WHERE owner IS NOT NULL AND due <= ?1 AND job NOT IN ())";
 
 /// Hands out leases within one transaction.
 struct Lessor<'t> {
     transaction: &'t Transaction<'t>,
     known: &'t mut KnownJobs,
+    passed_over: &'t PassedOver,
     owner: i64,
     now: i64,
     /// When the leases end.
@@ -130,7 +146,7 @@ impl Lessor<'_> {
     }
 
     fn due_rows(&self) -> Result<Vec<TaskRow>, Fault> {
-        let mut find = self.transaction.prepare_cached(&due_rows_sql())?;
+        let mut find = self.transaction.prepare_cached(&self.passed_over.due_rows)?;
         let credit = i64::try_from(self.credit).unwrap_or(i64::MAX);
         let rows = find.query_map((self.now, credit), |row| TaskRow::try_from(row))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -148,7 +164,8 @@ impl Lessor<'_> {
             remove.execute(key)?;
             return Ok(());
         };
-        let delivery = row.deliver(uid, &spec, self.owner, self.now)?;
+        let delivery = row.deliver(uid, &spec, self.owner, self.now);
+        let delivery = delivery.map_err(|fault| fault.of_job(job))?;
         let mut lease = self.transaction.prepare_cached(
             "UPDATE tasks SET due = ?4, owner = ?5, fence = fence + 1, nacked = 0,
                  silent_deliveries = ?6, suspect = ?7
@@ -165,7 +182,7 @@ impl Lessor<'_> {
     }
 
     fn oldest_run(&self) -> Result<Option<Run>, Fault> {
-        let mut find = self.transaction.prepare_cached(sql::OLDEST_RUN)?;
+        let mut find = self.transaction.prepare_cached(&self.passed_over.oldest_run)?;
         let run = find.query_row([], |row| {
             Ok(Run {
                 id: row.get(0)?,
@@ -224,7 +241,7 @@ impl Lessor<'_> {
         for index in chunks {
             let index = ChunkIndex(index.cast_unsigned());
             let chunk = Chunk::cut(fresh.uid, fresh.spec, index, &fresh.trace);
-            let chunk = chunk.ok_or_else(|| no_range(fresh.uid, index))?;
+            let chunk = chunk.ok_or_else(|| no_range(fresh.uid, index).of_job(run.job))?;
             let claim = Claim { key: chunk.key, owner: self.owner, fence: 1 };
             self.deliveries.push(Delivery {
                 chunk,
@@ -269,12 +286,15 @@ struct Fresh<'a> {
     trace: TraceContext,
 }
 
-/// Waiting chunks and ended leases, merged from their two indexes without sorting.
+/// Waiting chunks and ended leases, merged from their two indexes without sorting. The empty lists
+/// are for jobs that are passed over.
 pub(super) fn due_rows_sql() -> String {
     format!(
-        "SELECT {TASK_COLUMNS} FROM tasks INDEXED BY waiting WHERE owner IS NULL AND due <= ?1
+        "SELECT {TASK_COLUMNS} FROM tasks INDEXED BY waiting
+             WHERE owner IS NULL AND due <= ?1 AND job NOT IN ()
          UNION ALL
-         SELECT {TASK_COLUMNS} FROM tasks INDEXED BY leased WHERE owner IS NOT NULL AND due <= ?1
+         SELECT {TASK_COLUMNS} FROM tasks INDEXED BY leased
+             WHERE owner IS NOT NULL AND due <= ?1 AND job NOT IN ()
          ORDER BY due, job, chunk, generation LIMIT ?2"
     )
 }

@@ -13,6 +13,7 @@ mod held;
 mod lane;
 mod lease;
 mod open;
+mod passed_over;
 mod presence;
 mod read;
 mod removal;

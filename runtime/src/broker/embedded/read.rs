@@ -8,8 +8,10 @@ use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
 use super::open::Opened;
+use super::passed_over::Told;
 use super::schema::CANCELLED;
-use super::wire::{nanos, outcome_id, outcome_number};
+use super::wire::{decode_job, nanos, outcome_id, outcome_number, uid_and_record};
+use crate::broker::port::OUTCOME_PAGE_BYTES_MAX;
 use crate::broker::views::{
     Beat, ChunkCounts, JobProgress, JobState, OutcomeCursor, OutcomePage, ParameterCounts,
 };
@@ -21,6 +23,7 @@ use crate::wire;
 pub(super) struct Reader {
     pub(super) connection: Opened,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) told: Arc<Told>,
 }
 
 /// Leased chunks of a job: reads what is in flight, however many wait.
@@ -40,11 +43,19 @@ impl Reader {
     }
 
     pub(super) fn jobs(&self) -> Result<Vec<JobRecord>, Fault> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT uid, record FROM jobs WHERE uid IS NOT NULL ORDER BY id")?;
-        let found: Vec<_> = find.query_map([], uid_and_record)?.collect::<Result<_, _>>()?;
-        found.into_iter().map(decode_job).collect()
+        let mut find = self.connection.prepare_cached(
+            "SELECT id, name, uid, record FROM jobs WHERE uid IS NOT NULL ORDER BY id",
+        )?;
+        let mut rows = find.query([])?;
+        let mut jobs = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+            match decode_job(uid_and_record(row)?) {
+                Ok(job) => jobs.push(job),
+                Err(fault) => self.told.tell(id, &name, &fault),
+            }
+        }
+        Ok(jobs)
     }
 
     pub(super) fn progress(&self, uid: JobUid) -> Result<Option<JobProgress>, Fault> {
@@ -92,15 +103,17 @@ impl Reader {
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let after = outcome_id(job, after.cast_signed());
         let mut rows = find.query((after, outcome_id(job + 1, 0), one_more))?;
-        let mut last = after;
+        let (mut last, mut bytes) = (after, 0);
         while let Some(row) = rows.next()? {
-            if page.outcomes.len() == limit {
+            let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            bytes += record.len();
+            let is_full = bytes > OUTCOME_PAGE_BYTES_MAX && !page.outcomes.is_empty();
+            if is_full || page.outcomes.len() == limit {
                 let number = outcome_number(last).cast_unsigned();
                 page.next = Some(OutcomeCursor(number));
                 break;
             }
             last = row.get(0)?;
-            let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
             let outcome = wire::decode(record);
             let outcome = outcome.map_err(|cause| Fault::Record { job: uid, cause })?;
             page.outcomes.push(outcome);
@@ -120,15 +133,6 @@ impl Reader {
         let decode = |beat: &Vec<u8>| wire::decode(beat).ok();
         Ok(beats.iter().filter_map(decode).collect())
     }
-}
-
-fn uid_and_record(row: &Row<'_>) -> Result<([u8; 16], Vec<u8>), rusqlite::Error> {
-    Ok((row.get(0)?, row.get(1)?))
-}
-
-fn decode_job((uid, record): ([u8; 16], Vec<u8>)) -> Result<JobRecord, Fault> {
-    let job = JobUid::from(uid);
-    wire::decode(&record).map_err(|cause| Fault::Record { job, cause })
 }
 
 fn count(row: &Row<'_>, at: usize) -> Result<u64, rusqlite::Error> {

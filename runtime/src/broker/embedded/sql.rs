@@ -31,9 +31,9 @@ pub(super) const INSERT_RUN: &str =
 pub(super) const COUNT_PUBLISHED: &str =
     "UPDATE jobs SET published = ?2, open = open + ?3 WHERE id = ?1";
 
-/// The run that is due the longest.
-pub(super) const OLDEST_RUN: &str =
-    "SELECT id, job, next, stop, due, trace FROM runs ORDER BY id LIMIT 1";
+/// The run that is due the longest. The empty list is for jobs that are passed over.
+pub(super) const OLDEST_RUN: &str = "SELECT id, job, next, stop, due, trace FROM runs
+     WHERE job NOT IN () ORDER BY id LIMIT 1";
 
 /// Takes chunks off the start of a run.
 pub(super) const SHORTEN_RUN: &str = "UPDATE runs SET next = ?2 WHERE id = ?1";

@@ -8,13 +8,13 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
 use super::open::{Opened, Place};
+use super::passed_over::{PassedOver, Told};
 use super::presence::{self, Presence, Pulse};
 use super::schema::RUNNING;
-use super::wire::nanos;
+use super::wire::{decode_job, nanos, uid_and_record};
 use crate::clock::Clock;
 use crate::ids::{JobUid, WorkerId};
-use crate::job::{JobRecord, JobSpec};
-use crate::wire;
+use crate::job::JobSpec;
 
 /// Rows that one transaction of a large removal takes, so that others write in between.
 pub(super) const REMOVAL_ROWS: i64 = 10_000;
@@ -31,6 +31,8 @@ pub(super) struct Store {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lease: Duration,
     pub(super) known: KnownJobs,
+    pub(super) passed_over: PassedOver,
+    told: Arc<Told>,
     worker: WorkerId,
     /// Set once this handle asks for chunks.
     consumer: Option<Consumer>,
@@ -48,6 +50,7 @@ impl Store {
         worker: WorkerId,
         lease: Duration,
         clock: Arc<dyn Clock>,
+        told: Arc<Told>,
         boot: &str,
     ) -> Result<Self, Fault> {
         let store = Self {
@@ -56,6 +59,8 @@ impl Store {
             clock,
             lease,
             known: KnownJobs::default(),
+            passed_over: PassedOver::default(),
+            told,
             worker,
             consumer: None,
         };
@@ -113,6 +118,14 @@ impl Store {
         self.consumer.as_ref().map(|consumer| consumer.id)
     }
 
+    /// Leases nothing of job `id` from now on, and tells `why`; false if it did not before.
+    pub(super) fn pass_over(&mut self, id: i64, why: &Fault) -> Result<bool, Fault> {
+        let mut find = self.connection.prepare_cached("SELECT name FROM jobs WHERE id = ?1")?;
+        let name: Option<String> = find.query_row([id], |row| row.get(0)).optional()?.flatten();
+        self.told.tell(id, name.as_deref().unwrap_or_default(), why);
+        Ok(self.passed_over.add(id))
+    }
+
     pub(super) fn beat(&mut self, worker: &WorkerId, beat: &[u8]) -> Result<(), Fault> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO workers (name, seen, beat) VALUES (?1, ?2, ?3)
@@ -155,7 +168,8 @@ pub(super) fn begin(connection: &Connection) -> Result<Transaction<'_>, rusqlite
 pub(super) struct KnownJobs(HashMap<i64, (JobUid, Arc<JobSpec>)>);
 
 impl KnownJobs {
-    /// Uid and specification of job `id`; `None` if it does not run.
+    /// Uid and specification of job `id`; `None` if it does not run. [`Fault::Job`] if it cannot
+    /// be read.
     pub(super) fn running(
         &mut self,
         connection: &Connection,
@@ -170,15 +184,12 @@ impl KnownJobs {
             return Ok(Some(known.clone()));
         }
         let mut read = connection.prepare_cached("SELECT uid, record FROM jobs WHERE id = ?1")?;
-        let (uid, record): ([u8; 16], Vec<u8>) =
-            read.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let job = JobUid::from(uid);
-        let record: JobRecord =
-            wire::decode(&record).map_err(|cause| Fault::Record { job, cause })?;
+        let (uid, record) = read.query_row([id], uid_and_record)?;
+        let spec = decode_job((uid, record)).map_err(|fault| fault.of_job(id))?.spec;
         if self.0.len() >= JOBS_KNOWN_MAX {
             self.0.clear();
         }
-        let known = (job, Arc::new(record.spec));
+        let known = (JobUid::from(uid), Arc::new(spec));
         self.0.insert(id, known.clone());
         Ok(Some(known))
     }

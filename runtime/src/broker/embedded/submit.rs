@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::fault::Fault;
 use super::sql;
 use super::store::{Store, begin};
-use super::wire::{Piece, Single, nanos};
+use super::wire::{Piece, Single, decode_job, nanos, uid_and_record};
 use crate::broker::port::{Published, Registered};
 use crate::ids::{Generation, JobUid};
 use crate::job::JobRecord;
@@ -29,14 +29,12 @@ impl Store {
             transaction.commit()?;
             return Ok(Registered::New);
         }
-        let record: Vec<u8> = transaction.query_row(
-            "SELECT record FROM jobs WHERE name = ?1",
+        let existing = transaction.query_row(
+            "SELECT uid, record FROM jobs WHERE name = ?1",
             [job.name.as_str()],
-            |row| row.get(0),
+            uid_and_record,
         )?;
-        let existing =
-            wire::decode(&record).map_err(|cause| Fault::Record { job: job.uid, cause })?;
-        Ok(Registered::Existing(Box::new(existing)))
+        Ok(Registered::Existing(Box::new(decode_job(existing)?)))
     }
 
     /// All or nothing.

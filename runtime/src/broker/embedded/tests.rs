@@ -15,6 +15,7 @@ use crate::clock::ManualClock;
 use crate::delivery::Delivery;
 use crate::job::JobRecord;
 
+mod damage;
 mod deaths;
 mod files;
 mod interruptions;

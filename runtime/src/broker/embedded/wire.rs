@@ -11,9 +11,20 @@ use crate::chunk::{Chunk, Counters, IdempotencyKey, ParameterRange, TraceContext
 use crate::clock::Timestamp;
 use crate::delivery::{Delivery, Failure, Receipt};
 use crate::ids::{ChunkIndex, Generation, JobUid};
-use crate::job::JobSpec;
+use crate::job::{JobRecord, JobSpec};
 use crate::outcome::Outcome;
 use crate::wire;
+
+/// Columns of a job.
+pub(super) fn uid_and_record(row: &Row<'_>) -> Result<([u8; 16], Vec<u8>), rusqlite::Error> {
+    Ok((row.get("uid")?, row.get("record")?))
+}
+
+/// The job that they tell of.
+pub(super) fn decode_job((uid, record): ([u8; 16], Vec<u8>)) -> Result<JobRecord, Fault> {
+    let job = JobUid::from(uid);
+    wire::decode(&record).map_err(|cause| Fault::Record { job, cause })
+}
 
 /// Boot time as rows have it: nanoseconds, which last for 292 years. Exact, so that nothing comes
 /// early or late by a rounding.

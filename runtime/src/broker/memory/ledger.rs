@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::broker::port::Committed;
+use crate::broker::port::{Committed, OUTCOME_PAGE_BYTES_MAX};
 use crate::broker::views::{
     ChunkCounts, JobProgress, JobState, OutcomeCursor, OutcomePage, ParameterCounts,
 };
@@ -134,7 +134,14 @@ impl Ledger {
         limit: usize,
     ) -> Result<OutcomePage, BrokerError> {
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.outcomes.len());
-        let to = from.saturating_add(limit).min(self.outcomes.len());
+        let (mut to, mut bytes) = (from, 0);
+        for record in self.outcomes[from..].iter().take(limit) {
+            bytes += record.len();
+            if bytes > OUTCOME_PAGE_BYTES_MAX && to > from {
+                break;
+            }
+            to += 1;
+        }
         let decode = |bytes: &Vec<u8>| {
             wire::decode(bytes).map_err(|cause| BrokerError::Record { job: self.job.uid, cause })
         };
