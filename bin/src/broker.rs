@@ -9,6 +9,7 @@ use ttg_runtime::{Broker, SystemClock, WorkerId};
 
 use crate::cli::CommonArguments;
 use crate::error::CommandError;
+use crate::settings::LEASE_UNUSED;
 
 /// Where jobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl BrokerUrl {
         if !self.exists() {
             return Ok(None);
         }
-        let broker = EmbeddedBroker::open_existing(self.config(worker, Duration::from_secs(10)));
+        let broker = EmbeddedBroker::open_existing(self.config(worker, LEASE_UNUSED));
         let broker = broker.await.map_err(CommandError::broker("the store could not be opened"))?;
         Ok(Some(Arc::new(broker)))
     }

@@ -83,6 +83,11 @@ impl Sample {
     }
 }
 
+/// The chunk size for a kernel that is not at hand.
+pub(crate) fn unsampled(parameters: u64) -> NonZeroU64 {
+    choose(parameters, 1, None)
+}
+
 fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
     let size = match cost {
         None => parameters / CHUNKS_UNSAMPLED,

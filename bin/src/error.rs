@@ -105,8 +105,8 @@ impl CommandError {
             | Self::UnknownJob(_)
             | Self::Cancelled(_)
             | Self::OtherSpec(_)
+            | Self::Child(_)
             | Self::Name(_) => Exit::Usage,
-            Self::Child(_) => Exit::Usage,
             Self::UnknownBroker(_) => Exit::Configuration,
             Self::Broker { cause, .. } => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),

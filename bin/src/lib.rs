@@ -9,6 +9,7 @@
 //! }
 //! ```
 
+mod awaiting;
 mod broker;
 mod build;
 mod chunking;
@@ -22,6 +23,7 @@ mod publisher;
 mod report;
 mod settings;
 mod signals;
+mod submission;
 mod worker;
 
 use std::process::ExitCode;
@@ -54,6 +56,9 @@ fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
         .map_err(CommandError::Runtime)?;
     let exit = match cli.command {
         Command::Run(arguments) => runtime.block_on(commands::run::run(*arguments, kernels)),
+        Command::Submit(arguments) => {
+            runtime.block_on(commands::submit::submit(*arguments, kernels))
+        }
         Command::Worker(arguments) => {
             runtime.block_on(commands::worker::worker(arguments, kernels))
         }

@@ -11,6 +11,9 @@ use ttg_runtime::{JobName, JobPolicy, KernelName, ParameterRange};
 use crate::cli::{JobArguments, WorkerArguments};
 use crate::error::CommandError;
 
+/// The lease of a consumer that takes no chunk.
+pub(crate) const LEASE_UNUSED: Duration = Duration::from_secs(10);
+
 /// The longest lease, retry delay or timeout: a week.
 const SECONDS_MAX: u64 = 7 * 24 * 3_600;
 
@@ -140,7 +143,7 @@ impl TryFrom<&WorkerArguments> for WorkerSettings {
 }
 
 /// The CPUs that the cgroup's quota and the affinity mask grant; 1 if nobody says.
-fn granted_cpus() -> NonZeroU32 {
+pub(crate) fn granted_cpus() -> NonZeroU32 {
     let granted = thread::available_parallelism().ok();
     granted.and_then(|cpus| NonZeroU32::try_from(cpus).ok()).unwrap_or(NonZeroU32::MIN)
 }

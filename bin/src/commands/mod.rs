@@ -3,4 +3,5 @@
 pub(crate) mod child;
 pub(crate) mod results;
 pub(crate) mod run;
+pub(crate) mod submit;
 pub(crate) mod worker;

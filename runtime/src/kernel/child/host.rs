@@ -65,7 +65,7 @@ impl AskChild for Child<'_> {
     fn ask(&mut self, part: Chunk, last_attempt: bool) -> Result<Evaluated, NoAnswer> {
         let patience = Patience::new(&part, last_attempt, self.started, self.clock.now());
         let mut running = self.start()?;
-        let answer = running.ask(Request { chunk: part, last_attempt }, |cursor| {
+        let answer = running.ask(&Request { chunk: part, last_attempt }, |cursor| {
             let now = self.clock.now();
             if self.cancel.is_set() { Look::Cancelled } else { patience.look(cursor, now) }
         });
@@ -152,13 +152,13 @@ impl Running {
 
     fn ask(
         &mut self,
-        request: Request,
+        request: &Request,
         look: impl Fn(Option<u64>) -> Look,
     ) -> Result<Evaluated, NoAnswer> {
         let timeout = request.chunk.spec.policy.timeout;
         let mut incoming = Incoming::default();
         // A child that is dead does not read; how it died is told below.
-        let mut received = send(&self.socket, &request).map(|()| None);
+        let mut received = send(&self.socket, request).map(|()| None);
         loop {
             match received {
                 Ok(Some(reply)) => return Ok(Evaluated::from(reply)),

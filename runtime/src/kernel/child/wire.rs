@@ -77,6 +77,9 @@ pub(super) fn send<T: Serialize>(mut to: impl Write, record: &T) -> io::Result<(
     to.write_all(&bytes)
 }
 
+/// Bytes to make room for at a time: a length alone is no reason to take its memory.
+const READ_MAX: usize = 64 * 1024;
+
 /// A record that arrives bit by bit.
 #[derive(Default)]
 pub(super) struct Incoming(Vec<u8>);
@@ -100,12 +103,14 @@ impl Incoming {
                     .map(Some)
                     .map_err(|error| io::Error::new(ErrorKind::InvalidData, error));
             }
-            let mut buffer = [0; 64 * 1024];
-            let most = missing.min(buffer.len());
-            match from.read(&mut buffer[..most])? {
-                0 if self.0.is_empty() => return Ok(None),
+            let before = self.0.len();
+            self.0.resize(before + missing.min(READ_MAX), 0);
+            let read = from.read(&mut self.0[before..]);
+            self.0.truncate(before + *read.as_ref().unwrap_or(&0));
+            match read? {
+                0 if before == 0 => return Ok(None),
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
-                count => self.0.extend_from_slice(&buffer[..count]),
+                _ => {}
             }
         }
     }

@@ -1,0 +1,49 @@
+//! The options of every command.
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+
+/// Where and how to speak.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct CommonArguments {
+    /// Where jobs are kept
+    #[arg(long, value_name = "URL", env = "TTG_BROKER", default_value = "embedded:.ttg")]
+    pub(crate) broker: String,
+
+    /// Short for --broker embedded:DIR; `TTG_DATA_DIR` wins over `TTG_BROKER`
+    #[arg(long, value_name = "DIR", env = "TTG_DATA_DIR", conflicts_with = "broker")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Print one JSON object on standard output
+    #[arg(long, env = "TTG_JSON", value_parser = BoolishValueParser::new())]
+    pub(crate) json: bool,
+
+    /// The form of log lines on standard error
+    #[arg(long, value_name = "FORMAT", env = "TTG_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// What to log: error, warn, info, debug, trace, or directives such as `ttg_actors=debug,warn`
+    /// [default: info; warn beside a progress bar]
+    #[arg(long, value_name = "LEVEL", env = "TTG_LOG_LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    /// The pod that this process runs in, for its log lines; Kubernetes' downward API knows
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide = true)]
+    pub(crate) pod_name: Option<String>,
+
+    /// The node that the pod runs on, likewise
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide = true)]
+    pub(crate) node_name: Option<String>,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}

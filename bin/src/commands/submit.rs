@@ -1,0 +1,87 @@
+//! `ttg submit`: split a job and publish it, for workers to compute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ttg_observability::events::{Event, Starting};
+use ttg_observability::metrics::Metrics;
+use ttg_runtime::broker::Beat;
+use ttg_runtime::{Broker, Clock, JobSpec, Kernels, SystemClock, SystemRandomness, WorkerId};
+
+use crate::awaiting::AwaitedJob;
+use crate::broker::BrokerUrl;
+use crate::cli::SubmitArguments;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::report::{self, JobReport};
+use crate::settings::{self, JobSettings};
+use crate::signals::Signals;
+use crate::submission::Submission;
+use crate::{build, logging, publisher};
+
+/// Workers that were heard of within this time are alive.
+const ALIVE: Duration = Duration::from_secs(5);
+
+pub(crate) async fn submit(
+    arguments: SubmitArguments,
+    kernels: Kernels,
+) -> Result<Exit, CommandError> {
+    let settings = JobSettings::try_from(&arguments.job)?;
+    let url = BrokerUrl::of(&arguments.common)?;
+    let id = WorkerId::fresh("submitter", &SystemRandomness);
+    let bar = report::bar(!arguments.wait);
+    logging::start(&arguments.common, None, &bar)?;
+    let metrics = Metrics::new(build::VERSION, build::COMMIT);
+    let (version, commit) = (build::VERSION, build::COMMIT);
+    Starting { command: "submit", version, commit }.emit(&metrics);
+    let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
+
+    let submission = Submission::begin(settings, &kernels)?;
+    let broker = url.connect(id, settings::LEASE_UNUSED).await?;
+    let job = submission.register(&*broker, slots(&*broker).await).await?;
+    warn_if_nobody_has_the_kernel(&*broker, &job.spec, &kernels).await;
+    let mut publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
+    let json = arguments.common.json;
+    if arguments.wait {
+        let publisher = Some(publisher);
+        let awaited = AwaitedJob { broker, job, worker: None, publisher, metrics };
+        return awaited.until_the_end(&mut signals, bar, json).await;
+    }
+    tokio::select! {
+        published = &mut publisher => {
+            let published = published.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
+            published.map_err(CommandError::broker("the job could not be published"))?;
+        }
+        exit = signals.next() => {
+            publisher.abort();
+            let name = &job.name;
+            let hint = "with the same options publishes the rest";
+            report::note(&format!("interrupted; `--job {name}` {hint}"));
+            return Ok(exit);
+        }
+    }
+    let flushed = broker.flush().await;
+    flushed.map_err(CommandError::broker("the store could not be flushed"))?;
+    let report = JobReport::read(&*broker, &job, SystemClock.wall()).await?;
+    report::print(&report, json)?;
+    Ok(Exit::Success)
+}
+
+/// The compute slots of all workers that are alive; without one, the CPUs here.
+async fn slots(broker: &dyn Broker) -> u32 {
+    // Best effort: it decides how finely the job is cut, and no more.
+    let beats = broker.beats(ALIVE).await.unwrap_or_default();
+    let slots = beats.iter().map(|beat| beat.slots).fold(0, u32::saturating_add);
+    slots.max(settings::granted_cpus().get())
+}
+
+async fn warn_if_nobody_has_the_kernel(broker: &dyn Broker, spec: &JobSpec, kernels: &Kernels) {
+    let beats = broker.beats(ALIVE).await.unwrap_or_default();
+    let has_it = |beat: &Beat| beat.kernels.contains(&spec.kernel);
+    let kernel = spec.kernel.as_str();
+    if !beats.is_empty() && !beats.iter().any(has_it) {
+        tracing::warn!(workers = beats.len(), kernel, "no worker that is alive has this kernel");
+    } else if beats.is_empty() && kernels.get(&spec.kernel).is_none() {
+        tracing::warn!(kernel, "this program lacks the kernel, and no worker is alive");
+    }
+}

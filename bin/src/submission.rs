@@ -1,0 +1,127 @@
+//! From a job as it was asked for to a job that is registered.
+
+use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ttg_runtime::broker::{JobState, Registered};
+use ttg_runtime::kernel::{RegisteredKernel, Scratch};
+use ttg_runtime::{
+    Broker, Clock, JobName, JobRecord, JobSpec, JobUid, Kernels, Randomness, SystemClock,
+    SystemRandomness,
+};
+
+use crate::build;
+use crate::chunking::{self, Sample};
+use crate::error::CommandError;
+use crate::report;
+use crate::settings::{ChunkSize, JobSettings};
+
+/// A job as it was asked for, its kernel being sampled if it is to choose the chunk size.
+pub(crate) struct Submission {
+    name: Option<JobName>,
+    spec: JobSpec,
+    auto: bool,
+    sample: Option<Sample>,
+}
+
+impl Submission {
+    /// For a process that computes: it must have the kernel.
+    pub(crate) fn to_compute(
+        settings: JobSettings,
+        kernels: &Kernels,
+    ) -> Result<Self, CommandError> {
+        if kernels.get(&settings.kernel).is_none() {
+            let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
+            let known = known.join(", ");
+            return Err(CommandError::UnknownKernel { name: settings.kernel, known });
+        }
+        Self::begin(settings, kernels)
+    }
+
+    /// For others to compute. A kernel that is not here is neither checked nor sampled.
+    pub(crate) fn begin(settings: JobSettings, kernels: &Kernels) -> Result<Self, CommandError> {
+        let kernel = kernels.get(&settings.kernel);
+        if let Some(kernel) = kernel {
+            check_start(&**kernel, &settings)?;
+        }
+        let fixed = match settings.chunk_size {
+            ChunkSize::Auto => None,
+            ChunkSize::Fixed(size) => Some(size),
+        };
+        let spec = JobSpec {
+            parameters: settings.parameters,
+            kernel: settings.kernel,
+            options: settings.options,
+            chunk_size: fixed.unwrap_or(NonZeroU64::MIN),
+            policy: settings.policy,
+        };
+        let auto = fixed.is_none();
+        let sample = kernel.filter(|_| auto).map(|kernel| Sample::begin(&spec, kernel));
+        Ok(Self { name: settings.name, spec, auto, sample })
+    }
+
+    /// Registers the job, or finds the one that this submission resumes.
+    pub(crate) async fn register(
+        self,
+        broker: &dyn Broker,
+        slots: u32,
+    ) -> Result<JobRecord, CommandError> {
+        let Self { name, mut spec, auto, sample } = self;
+        let name = match name {
+            Some(name) => {
+                let found = broker.job(&name).await;
+                let doing = CommandError::broker("the job could not be looked up");
+                if let Some(job) = found.map_err(doing)? {
+                    return check_resumed(broker, job, &spec, auto).await;
+                }
+                name
+            }
+            None => fresh_name(&spec)?,
+        };
+        if auto {
+            spec.chunk_size = match sample {
+                Some(sample) => sample.chunk_size(slots),
+                None => chunking::unsampled(spec.parameters.len()),
+            };
+        }
+        let uid = JobUid::fresh(&SystemRandomness);
+        let submitted_at = SystemClock.wall();
+        let job = JobRecord { name, uid, spec, submitted_at, build: build::id() };
+        let registered = broker.register(&job).await;
+        match registered.map_err(CommandError::broker("the job could not be registered"))? {
+            Registered::New => Ok(job),
+            // Another submitter was faster.
+            Registered::Existing(other) => check_resumed(broker, *other, &job.spec, auto).await,
+        }
+    }
+}
+
+/// Whether the kernel starts with these options.
+fn check_start(kernel: &dyn RegisteredKernel, settings: &JobSettings) -> Result<(), CommandError> {
+    let name = || settings.kernel.clone();
+    match catch_unwind(AssertUnwindSafe(|| kernel.open(&settings.options).map(drop))) {
+        Ok(opened) => opened.map_err(|cause| CommandError::KernelOptions { kernel: name(), cause }),
+        Err(panic) => {
+            let message = Scratch::new().panicked(&*panic).message;
+            Err(CommandError::KernelPanicked { kernel: name(), message })
+        }
+    }
+}
+
+fn fresh_name(spec: &JobSpec) -> Result<JobName, CommandError> {
+    let kernel: String = spec.kernel.as_str().chars().take(48).collect();
+    Ok(format!("{kernel}-{:08x}", SystemRandomness.next_u64() >> 32).parse()?)
+}
+
+async fn check_resumed(
+    broker: &dyn Broker,
+    job: JobRecord,
+    requested: &JobSpec,
+    auto: bool,
+) -> Result<JobRecord, CommandError> {
+    job.check_resumed_by(requested, auto).map_err(CommandError::OtherSpec)?;
+    if report::progress(broker, &job).await?.state == JobState::Cancelled {
+        return Err(CommandError::Cancelled(job.name));
+    }
+    Ok(job)
+}
