@@ -6,7 +6,7 @@ use thiserror::Error;
 use ttg_actors::WorkerError;
 use ttg_observability::telemetry::TelemetryError;
 use ttg_runtime::wire::WireError;
-use ttg_runtime::{BrokerError, IdError, JobName, KernelError, KernelName, OtherSpec};
+use ttg_runtime::{BrokerError, IdError, JobName, KernelError, KernelName, Kernels, OtherSpec};
 
 use crate::exit::Exit;
 
@@ -50,6 +50,9 @@ pub(crate) enum CommandError {
     /// A job of that name was cancelled.
     #[error("job `{0}` was cancelled")]
     Cancelled(JobName),
+    /// The job still runs.
+    #[error("job `{0}` is not finished")]
+    NotFinished(JobName),
     /// The worker ended in order, and the job has not.
     #[error("the worker ended before job `{0}` did")]
     Unfinished(JobName),
@@ -89,6 +92,12 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
+    /// No kernel of that name among `kernels`.
+    pub(crate) fn unknown_kernel(name: KernelName, kernels: &Kernels) -> Self {
+        let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
+        Self::UnknownKernel { name, known: known.join(", ") }
+    }
+
     /// For `map_err`: a broker's error while `doing` something.
     pub(crate) fn broker(doing: &'static str) -> impl FnOnce(BrokerError) -> Self {
         move |cause| Self::Broker { doing, cause }
@@ -104,6 +113,7 @@ impl CommandError {
             | Self::KernelPanicked { .. }
             | Self::UnknownJob(_)
             | Self::Cancelled(_)
+            | Self::NotFinished(_)
             | Self::OtherSpec(_)
             | Self::Child(_)
             | Self::Name(_) => Exit::Usage,
@@ -133,6 +143,9 @@ impl CommandError {
             }
             Self::UnknownJob(_) => {
                 Some("a job lives in the store it was submitted to: check `--data-dir`".into())
+            }
+            Self::NotFinished(name) => {
+                Some(format!("`ttg worker --until-complete {name}` finishes it"))
             }
             Self::Cancelled(_) => Some("submit it under another name".into()),
             Self::OtherSpec(_) => Some(

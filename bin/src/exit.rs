@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage,
     /// The job is finished, with dead letters.
     DeadLetters,
+    /// `verify` disproved the job.
+    Disproved,
     /// The broker or its store is unavailable.
     Unavailable,
     /// The configuration is invalid: trying again cannot help.
@@ -31,6 +33,7 @@ impl Exit {
             Self::Unexpected => 1,
             Self::Usage => 2,
             Self::DeadLetters => 3,
+            Self::Disproved => 4,
             Self::Unavailable => 69,
             Self::Configuration => 78,
             Self::Interrupted => 130,

@@ -15,11 +15,15 @@ mod build;
 mod chunking;
 mod cli;
 mod commands;
+mod dead_letters;
 mod error;
 mod exit;
 mod logging;
+mod outcomes;
 mod precedence;
+mod proof;
 mod publisher;
+mod recompute;
 mod report;
 mod settings;
 mod signals;
@@ -66,6 +70,10 @@ fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
             let _signals = runtime.block_on(async { Signals::catch() });
             commands::child::child(kernels)
         }
+        Command::Verify(arguments) => {
+            runtime.block_on(commands::verify::verify(arguments, kernels))
+        }
+        Command::Dlq(arguments) => runtime.block_on(commands::dlq::dlq(arguments)),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
     // What still computes after a second signal is not waited for.

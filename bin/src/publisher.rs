@@ -9,7 +9,7 @@ use ttg_runtime::{
 };
 
 /// Chunks per call.
-const BATCH: u64 = 1_000;
+const BATCH: usize = 1_000;
 
 /// The pause after a call that failed, before jitter.
 const RETRY: Duration = Duration::from_millis(200);
@@ -24,12 +24,20 @@ pub(crate) async fn publish(broker: Arc<dyn Broker>, job: JobRecord) -> Result<(
     let total = spec.chunks_total();
     let mut next = start;
     while next < total {
-        let end = total.min(next + BATCH);
+        let end = total.min(next + BATCH as u64);
         let chunks: Vec<Chunk> = (next..end)
             .filter_map(|index| Chunk::cut(job.uid, &spec, ChunkIndex(index), &trace))
             .collect();
         insist(|| broker.publish(&chunks)).await?;
         next = end;
+    }
+    Ok(())
+}
+
+/// Publishes `chunks`, a batch at a time.
+pub(crate) async fn publish_all(broker: &dyn Broker, chunks: &[Chunk]) -> Result<(), BrokerError> {
+    for batch in chunks.chunks(BATCH) {
+        insist(|| broker.publish(batch)).await?;
     }
     Ok(())
 }

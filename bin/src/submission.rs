@@ -31,9 +31,7 @@ impl Submission {
         kernels: &Kernels,
     ) -> Result<Self, CommandError> {
         if kernels.get(&settings.kernel).is_none() {
-            let known: Vec<_> = kernels.names().map(ToString::to_string).collect();
-            let known = known.join(", ");
-            return Err(CommandError::UnknownKernel { name: settings.kernel, known });
+            return Err(CommandError::unknown_kernel(settings.kernel, kernels));
         }
         Self::begin(settings, kernels)
     }

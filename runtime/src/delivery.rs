@@ -56,6 +56,8 @@ pub enum FailureKind {
     Silent,
     /// The kernel broke its contract or refused the job's options.
     Kernel,
+    /// A person gave it up.
+    Dropped,
 }
 
 impl fmt::Display for FailureKind {
@@ -68,6 +70,7 @@ impl fmt::Display for FailureKind {
             Self::Killed => "killed",
             Self::Silent => "silent",
             Self::Kernel => "kernel",
+            Self::Dropped => "dropped",
         })
     }
 }

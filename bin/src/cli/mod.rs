@@ -3,14 +3,16 @@
 
 mod common;
 mod compute;
+mod dlq;
 mod job;
 mod look;
 mod worker;
 
 pub(crate) use common::{CommonArguments, LogFormat};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
+pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
 pub(crate) use job::JobArguments;
-pub(crate) use look::ResultsArguments;
+pub(crate) use look::{ResultsArguments, VerifyArguments};
 pub(crate) use worker::WorkerArguments;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Submit(Box<SubmitArguments>),
     Worker(WorkArguments),
     Results(ResultsArguments),
+    Verify(VerifyArguments),
+    Dlq(DlqArguments),
     /// Evaluate what a worker of this program asks for, in a process of its own
     #[command(name = CHILD, hide = true)]
     Child,

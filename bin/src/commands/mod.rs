@@ -1,7 +1,9 @@
 //! One file per command.
 
 pub(crate) mod child;
+pub(crate) mod dlq;
 pub(crate) mod results;
 pub(crate) mod run;
 pub(crate) mod submit;
+pub(crate) mod verify;
 pub(crate) mod worker;

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use ttg_runtime::broker::{JobProgress, JobState, OutcomeCursor};
-use ttg_runtime::{Aggregate, Broker, JobRecord, Outcome, WallTime};
+use ttg_runtime::broker::{JobProgress, JobState};
+use ttg_runtime::{Aggregate, Broker, FailureKind, JobRecord, Outcome, WallTime};
 
 use crate::error::CommandError;
 use crate::exit::Exit;
-
-/// Outcomes read at a time, at most.
-const PAGE: usize = 64;
+use crate::outcomes;
 
 /// A job's report.
 #[derive(Debug, Serialize)]
@@ -122,6 +120,10 @@ impl Merged {
                 None => self.columns.push((column.name.clone(), column.aggregate.clone())),
             }
         }
+        if outcome.dead.runs().any(|(_, why)| why.kind == FailureKind::Dropped) {
+            // A person's word, not a worker's.
+            return;
+        }
         let (chunks, parameters) = match self.workers.get_mut(outcome.worker.as_str()) {
             Some(share) => share,
             None => self.workers.entry(outcome.worker.to_string()).or_default(),
@@ -132,13 +134,7 @@ impl Merged {
 
     async fn of(broker: &dyn Broker, job: &JobRecord) -> Result<Self, CommandError> {
         let mut merged = Self::default();
-        let mut next = Some(OutcomeCursor::START);
-        while let Some(cursor) = next {
-            let page = broker.outcomes(job.uid, cursor, PAGE).await;
-            let page = page.map_err(CommandError::broker("the outcomes could not be read"))?;
-            page.outcomes.iter().for_each(|outcome| merged.add(outcome));
-            next = page.next;
-        }
+        outcomes::for_each(broker, job, |outcome| merged.add(&outcome)).await?;
         Ok(merged)
     }
 }

@@ -7,5 +7,6 @@ mod progress;
 mod text;
 
 pub(crate) use job::{JobReport, Status, progress};
-pub(crate) use output::{failure, note, print, print_json, usage};
+pub(crate) use number::{counted, grouped};
+pub(crate) use output::{failure, note, print, print_either, print_json, usage};
 pub(crate) use progress::{ProgressView, bar};

@@ -12,7 +12,16 @@ use crate::exit::Exit;
 
 /// Prints a report: one object for programs, a summary for people.
 pub(crate) fn print(report: &JobReport, json: bool) -> Result<(), CommandError> {
-    if json { print_json(report) } else { to_stdout(&text::summary(report)) }
+    print_either(report, json, || text::summary(report))
+}
+
+/// Prints `answer` for programs, or what `for_people` makes of it.
+pub(crate) fn print_either(
+    answer: &impl Serialize,
+    json: bool,
+    for_people: impl FnOnce() -> String,
+) -> Result<(), CommandError> {
+    if json { print_json(answer) } else { to_stdout(&for_people()) }
 }
 
 /// Prints one object on one line.
