@@ -79,7 +79,7 @@ pub(crate) struct JobArguments {
           allow_negative_numbers = true)]
     pub(crate) parameters: Option<NonZeroU64>,
 
-    /// Evaluate parameters A to B-1; TTG_RANGE wins over TTG_PARAMETERS
+    /// Evaluate parameters A to B-1; `TTG_RANGE` wins over `TTG_PARAMETERS`
     #[arg(long, value_name = "A..B", env = "TTG_RANGE", value_parser = parse_range)]
     pub(crate) range: Option<ttg_runtime::ParameterRange>,
 
@@ -87,8 +87,8 @@ pub(crate) struct JobArguments {
     #[arg(long, value_name = "NAME", env = "TTG_KERNEL", default_value = "reference")]
     pub(crate) kernel: String,
 
-    /// An option of the kernel; may be repeated, and replaces the same key in TTG_SET, which holds
-    /// options separated by white space
+    /// An option of the kernel; may be repeated, and replaces the same key in `TTG_SET`, which
+    /// holds options separated by white space
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair, action = ArgAction::Append)]
     pub(crate) set: Vec<(String, String)>,
 
@@ -151,7 +151,7 @@ pub(crate) struct CommonArguments {
     #[arg(long, value_name = "URL", env = "TTG_BROKER", default_value = "embedded:.ttg")]
     pub(crate) broker: String,
 
-    /// Short for --broker embedded:DIR; TTG_DATA_DIR wins over TTG_BROKER
+    /// Short for --broker embedded:DIR; `TTG_DATA_DIR` wins over `TTG_BROKER`
     #[arg(long, value_name = "DIR", env = "TTG_DATA_DIR", conflicts_with = "broker")]
     pub(crate) data_dir: Option<PathBuf>,
 

@@ -22,11 +22,7 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command().mut_subcommands(|command| {
         command.mut_args(|argument| {
             let flag = argument.get_long().unwrap_or_default();
-            if out.iter().any(|it| *it == flag) {
-                argument.env(Resettable::Reset)
-            } else {
-                argument
-            }
+            if out.contains(&flag) { argument.env(Resettable::Reset) } else { argument }
         })
     });
     let mut matches = command.try_get_matches_from_mut(words)?;
