@@ -164,7 +164,9 @@ fn exit_of(error: &BrokerError) -> Exit {
         BrokerError::Foreign { .. }
         | BrokerError::Refused { .. }
         | BrokerError::TooLarge { .. }
-        | BrokerError::Record { cause: WireError::Version { .. }, .. } => Exit::Configuration,
+        | BrokerError::Record {
+            cause: WireError::Version { .. } | WireError::TooLong(_), ..
+        } => Exit::Configuration,
         BrokerError::Unavailable { .. }
         | BrokerError::Full { .. }
         | BrokerError::Corrupt { .. }
@@ -191,13 +193,13 @@ fn broker_hint(error: &BrokerError) -> Option<&'static str> {
         BrokerError::Record { cause: WireError::Version { .. }, .. } => {
             Some("use the version of ttg that wrote it; the other jobs of the store are well")
         }
+        BrokerError::TooLarge { .. } | BrokerError::Record { cause: WireError::TooLong(_), .. } => {
+            Some("submit the job under another name, with a smaller `--chunk-size`")
+        }
         BrokerError::Record { .. } => Some(
             "restore the store from a copy, or submit the job under another name; \
              the other jobs of the store are well",
         ),
-        BrokerError::TooLarge { .. } => {
-            Some("submit the job under another name, with a smaller `--chunk-size`")
-        }
         _ => None,
     }
 }

@@ -63,3 +63,17 @@ fn the_damaged_job_itself_is_told_with_what_to_do() {
         }
     }
 }
+
+#[test]
+fn an_outcome_that_is_too_large_to_be_read_is_no_damage() {
+    // One and a half million lone dead parameters in one record.
+    let line = "run --job large --kernel faulty --set odd=true --parameters 3000000 \
+                --chunk-size 3000000 --max-attempts 1";
+    let sandbox = sandbox();
+    for line in [line, "results large"] {
+        let ended = sandbox.ttg(line).expect_code(78);
+        for part in ["the outcomes could not be read", "hint: submit", "smaller `--chunk-size`"] {
+            assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
+        }
+    }
+}
