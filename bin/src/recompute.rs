@@ -184,13 +184,14 @@ impl Judge {
         }
         let differs = |(stored, fresh): &(&Column, &Column)| stored != fresh;
         let (stored, fresh) = outcome.columns.iter().zip(&columns).find(differs)?;
+        let (name, stored, fresh) = (&stored.name, &stored.aggregate, &fresh.aggregate);
         Some(format!(
-            "the outcome {key} has in column `{}` the sum {} of {} values, recomputed it is {} of {}",
-            stored.name,
-            stored.aggregate.sum(),
-            stored.aggregate.count(),
-            fresh.aggregate.sum(),
-            fresh.aggregate.count(),
+            "the outcome {key} differs in column `{name}`: its sum is {} of {} values, recomputed {} of \
+             {}, here to the nearest f64",
+            stored.sum(),
+            stored.count(),
+            fresh.sum(),
+            fresh.count(),
         ))
     }
 

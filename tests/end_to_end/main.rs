@@ -2,12 +2,15 @@
 
 mod crashes;
 mod damage;
+mod dead_letters;
 mod exactness;
 mod faults;
 mod logs;
 mod memory;
+mod proofs;
 mod resuming;
 mod signals;
+mod submitting;
 
 use ttg_tests::Sandbox;
 
