@@ -9,6 +9,7 @@ mod logs;
 mod memory;
 mod proofs;
 mod resuming;
+mod rows;
 mod signals;
 mod submitting;
 

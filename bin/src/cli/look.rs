@@ -1,6 +1,8 @@
 //! The commands that look at jobs.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 
 use super::CommonArguments;
 use crate::recompute::Share;
@@ -12,14 +14,43 @@ use crate::recompute::Share;
 #[command(after_help = "Examples:
   ttg results collatz-10M
   ttg results collatz-10M --json | jq .result.max
+  ttg results collatz-10M --format csv --output chunks.csv
 
 Exit codes: 0 complete or running, 2 unknown job, 3 finished with dead letters, 69 store
 unavailable or damaged, 78 configuration invalid.")]
 pub(crate) struct ResultsArguments {
     /// The job's name
     pub(crate) job: String,
+
+    /// The aggregate as a table, or each chunk's: a JSON array, CSV with a row for each chunk and
+    /// column, or JSON lines
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "TTG_FORMAT",
+        default_value = "table",
+        conflicts_with = "json"
+    )]
+    pub(crate) format: ResultsFormat,
+
+    /// Write to this file, which appears when it is whole
+    #[arg(long, value_name = "FILE", env = "TTG_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+}
+
+/// What is told of a job's results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultsFormat {
+    /// The aggregate, for people.
+    Table,
+    /// The chunks, as one array.
+    Json,
+    /// The chunks, a row for each column of each.
+    Csv,
+    /// The chunks, an object a line.
+    Jsonl,
 }
 
 /// Prove a finished job: every parameter in exactly one outcome

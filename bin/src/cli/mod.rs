@@ -12,7 +12,7 @@ pub(crate) use common::{CommonArguments, LogFormat};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
 pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
 pub(crate) use job::JobArguments;
-pub(crate) use look::{ResultsArguments, VerifyArguments};
+pub(crate) use look::{ResultsArguments, ResultsFormat, VerifyArguments};
 pub(crate) use worker::WorkerArguments;
 
 use clap::builder::styling::{AnsiColor, Styles};

@@ -15,6 +15,16 @@ pub(crate) fn print(report: &JobReport, json: bool) -> Result<(), CommandError> 
     print_either(report, json, || text::summary(report))
 }
 
+/// Writes a report in the form in which it is printed.
+pub(crate) fn write(
+    report: &JobReport,
+    json: bool,
+    mut out: impl Write,
+) -> Result<(), CommandError> {
+    let text = if json { line(report)? } else { text::summary(report) };
+    out.write_all(text.as_bytes()).map_err(CommandError::Output)
+}
+
 /// Prints `answer` for programs, or what `for_people` makes of it.
 pub(crate) fn print_either(
     answer: &impl Serialize,
@@ -26,8 +36,12 @@ pub(crate) fn print_either(
 
 /// Prints one object on one line.
 pub(crate) fn print_json(report: &impl Serialize) -> Result<(), CommandError> {
+    to_stdout(&line(report)?)
+}
+
+fn line(report: &impl Serialize) -> Result<String, CommandError> {
     let line = serde_json::to_string(report);
-    to_stdout(&(line.map_err(|error| CommandError::Output(error.into()))? + "\n"))
+    Ok(line.map_err(|error| CommandError::Output(error.into()))? + "\n")
 }
 
 fn to_stdout(text: &str) -> Result<(), CommandError> {
