@@ -50,6 +50,9 @@ pub(crate) enum CommandError {
     /// A job of that name was cancelled.
     #[error("job `{0}` was cancelled")]
     Cancelled(JobName),
+    /// Jobs that were to be removed, and run.
+    #[error("{} runs: nothing was removed", names(.0))]
+    StillRunning(Vec<JobName>),
     /// The worker ended in order, and the job has not.
     #[error("the worker ended before job `{0}` did")]
     Unfinished(JobName),
@@ -104,6 +107,7 @@ impl CommandError {
             | Self::KernelPanicked { .. }
             | Self::UnknownJob(_)
             | Self::Cancelled(_)
+            | Self::StillRunning(_)
             | Self::OtherSpec(_)
             | Self::Child(_)
             | Self::Name(_) => Exit::Usage,
@@ -135,6 +139,9 @@ impl CommandError {
                 Some("a job lives in the store it was submitted to: check `--data-dir`".into())
             }
             Self::Cancelled(_) => Some("submit it under another name".into()),
+            Self::StillRunning(_) => {
+                Some("stop it first with `ttg cancel`, or remove it all the same with --force".into())
+            }
             Self::OtherSpec(_) => Some(
                 "resume it with the options it was submitted with, or give this one another `--job`"
                     .into(),
@@ -144,6 +151,11 @@ impl CommandError {
             _ => None,
         }
     }
+}
+
+fn names(jobs: &[JobName]) -> String {
+    let names: Vec<_> = jobs.iter().map(|name| format!("job `{name}`")).collect();
+    names.join(" and ")
 }
 
 fn exit_of(error: &BrokerError) -> Exit {

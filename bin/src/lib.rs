@@ -18,6 +18,7 @@ mod commands;
 mod error;
 mod exit;
 mod logging;
+mod lookup;
 mod precedence;
 mod publisher;
 mod report;
@@ -66,6 +67,9 @@ fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
             let _signals = runtime.block_on(async { Signals::catch() });
             commands::child::child(kernels)
         }
+        Command::Status(arguments) => runtime.block_on(commands::status::status(arguments)),
+        Command::Cancel(arguments) => runtime.block_on(commands::cancel::cancel(arguments)),
+        Command::Purge(arguments) => runtime.block_on(commands::purge::purge(arguments)),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
     // What still computes after a second signal is not waited for.

@@ -8,6 +8,7 @@ mod logs;
 mod memory;
 mod resuming;
 mod signals;
+mod watching;
 
 use ttg_tests::Sandbox;
 

@@ -5,12 +5,14 @@ mod common;
 mod compute;
 mod job;
 mod look;
+mod manage;
 mod worker;
 
 pub(crate) use common::{CommonArguments, LogFormat};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
 pub(crate) use job::JobArguments;
-pub(crate) use look::ResultsArguments;
+pub(crate) use look::{ResultsArguments, StatusArguments};
+pub(crate) use manage::{CancelArguments, PurgeArguments};
 pub(crate) use worker::WorkerArguments;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -38,7 +40,10 @@ pub(crate) enum Command {
     Run(Box<RunArguments>),
     Submit(Box<SubmitArguments>),
     Worker(WorkArguments),
+    Status(StatusArguments),
     Results(ResultsArguments),
+    Cancel(CancelArguments),
+    Purge(PurgeArguments),
     /// Evaluate what a worker of this program asks for, in a process of its own
     #[command(name = CHILD, hide = true)]
     Child,

@@ -1,7 +1,10 @@
 //! One file per command.
 
+pub(crate) mod cancel;
 pub(crate) mod child;
+pub(crate) mod purge;
 pub(crate) mod results;
 pub(crate) mod run;
+pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod worker;

@@ -1,11 +1,21 @@
-//! What people and programs are told: `job` is a job's report, `text` and `progress` show it.
+//! What people and programs are told: `job` is a job's report, `status` what it does now, `jobs` what
+//! a store holds; `text`, `table`, `screen` and `progress` show them.
 
 mod job;
+mod jobs;
 mod number;
 mod output;
 mod progress;
+mod reading;
+mod screen;
+mod status;
+mod table;
 mod text;
+mod throughput;
 
 pub(crate) use job::{JobReport, Status, progress};
-pub(crate) use output::{failure, note, print, print_json, usage};
+pub(crate) use jobs::JobsReport;
+pub(crate) use output::{Reader, failure, note, print, print_json, print_text, usage};
 pub(crate) use progress::{ProgressView, bar};
+pub(crate) use screen::Screen;
+pub(crate) use status::{ALIVE, JobStatus};

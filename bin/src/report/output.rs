@@ -12,21 +12,35 @@ use crate::exit::Exit;
 
 /// Prints a report: one object for programs, a summary for people.
 pub(crate) fn print(report: &JobReport, json: bool) -> Result<(), CommandError> {
-    if json { print_json(report) } else { to_stdout(&text::summary(report)) }
+    if json {
+        print_json(report)?
+    } else {
+        print_text(&text::summary(report))?
+    };
+    Ok(())
+}
+
+/// Whether somebody still reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Reads,
+    /// It has seen enough, as `head` does.
+    Gone,
 }
 
 /// Prints one object on one line.
-pub(crate) fn print_json(report: &impl Serialize) -> Result<(), CommandError> {
+pub(crate) fn print_json(report: &impl Serialize) -> Result<Reader, CommandError> {
     let line = serde_json::to_string(report);
-    to_stdout(&(line.map_err(|error| CommandError::Output(error.into()))? + "\n"))
+    print_text(&(line.map_err(|error| CommandError::Output(error.into()))? + "\n"))
 }
 
-fn to_stdout(text: &str) -> Result<(), CommandError> {
+/// Prints what people read. A reader that is gone is no error.
+pub(crate) fn print_text(text: &str) -> Result<Reader, CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A reader that has seen enough, such as `head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(CommandError::Output),
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(CommandError::Output(error)),
     }
 }
 

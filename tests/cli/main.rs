@@ -3,6 +3,8 @@
 //! Snapshots are transcripts. After a wanted change: `INSTA_UPDATE=always cargo nextest run --test
 //! cli`, then look at the difference.
 
+mod operations;
+
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -105,7 +107,8 @@ fn a_flag_wins_over_every_variable_and_only_flags_exclude_each_other() {
     ];
     for (variables, flags) in cases {
         let sandbox = sandbox();
-        let variables: Vec<_> = variables.into_iter().filter(|(name, _)| *name != "").collect();
+        let variables: Vec<_> =
+            variables.into_iter().filter(|(name, _)| !name.is_empty()).collect();
         let line = format!("run --job one --json {flags}");
         let report = with(&sandbox, &variables, &line).expect_code(0).report();
         report.assert_complete(10, 0);
