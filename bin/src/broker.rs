@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig};
-use ttg_runtime::{Broker, JobName, JobRecord, SystemClock, WorkerId};
+use ttg_runtime::{Broker, SystemClock, WorkerId};
 
 use crate::cli::CommonArguments;
 use crate::error::CommandError;
@@ -56,22 +56,6 @@ impl BrokerUrl {
         let broker = EmbeddedBroker::open_existing(self.config(worker, LEASE_UNUSED));
         let broker = broker.await.map_err(CommandError::broker("the store could not be opened"))?;
         Ok(Some(Arc::new(broker)))
-    }
-
-    /// Connects to the store that has `job`.
-    pub(crate) async fn connect_to_job(
-        &self,
-        worker: WorkerId,
-        job: &str,
-    ) -> Result<(Arc<dyn Broker>, JobRecord), CommandError> {
-        let name: JobName = job.parse()?;
-        let Some(broker) = self.connect_to_read(worker).await? else {
-            return Err(CommandError::UnknownJob(name));
-        };
-        let job = broker.job(&name).await;
-        let job = job.map_err(CommandError::broker("the job could not be looked up"))?;
-        let job = job.ok_or(CommandError::UnknownJob(name))?;
-        Ok((broker, job))
     }
 
     fn exists(&self) -> bool {

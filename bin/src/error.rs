@@ -53,6 +53,9 @@ pub(crate) enum CommandError {
     /// The job still runs.
     #[error("job `{0}` is not finished")]
     NotFinished(JobName),
+    /// Jobs that were to be removed, and run.
+    #[error("{} runs: nothing was removed", names(.0))]
+    StillRunning(Vec<JobName>),
     /// The worker ended in order, and the job has not.
     #[error("the worker ended before job `{0}` did")]
     Unfinished(JobName),
@@ -114,6 +117,7 @@ impl CommandError {
             | Self::UnknownJob(_)
             | Self::Cancelled(_)
             | Self::NotFinished(_)
+            | Self::StillRunning(_)
             | Self::OtherSpec(_)
             | Self::Child(_)
             | Self::Name(_) => Exit::Usage,
@@ -148,6 +152,9 @@ impl CommandError {
                 Some(format!("`ttg worker --until-complete {name}` finishes it"))
             }
             Self::Cancelled(_) => Some("submit it under another name".into()),
+            Self::StillRunning(_) => {
+                Some("stop it first with `ttg cancel`, or remove it all the same with --force".into())
+            }
             Self::OtherSpec(_) => Some(
                 "resume it with the options it was submitted with, or give this one another `--job`"
                     .into(),
@@ -157,6 +164,11 @@ impl CommandError {
             _ => None,
         }
     }
+}
+
+fn names(jobs: &[JobName]) -> String {
+    let names: Vec<_> = jobs.iter().map(|name| format!("job `{name}`")).collect();
+    names.join(" and ")
 }
 
 fn exit_of(error: &BrokerError) -> Exit {

@@ -19,6 +19,7 @@ mod dead_letters;
 mod error;
 mod exit;
 mod logging;
+mod lookup;
 mod outcomes;
 mod precedence;
 mod proof;
@@ -74,6 +75,9 @@ fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
             runtime.block_on(commands::verify::verify(arguments, kernels))
         }
         Command::Dlq(arguments) => runtime.block_on(commands::dlq::dlq(arguments)),
+        Command::Status(arguments) => runtime.block_on(commands::status::status(arguments)),
+        Command::Cancel(arguments) => runtime.block_on(commands::cancel::cancel(arguments)),
+        Command::Purge(arguments) => runtime.block_on(commands::purge::purge(arguments)),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
     // What still computes after a second signal is not waited for.

@@ -12,6 +12,7 @@ mod resuming;
 mod rows;
 mod signals;
 mod submitting;
+mod watching;
 
 use ttg_tests::Sandbox;
 

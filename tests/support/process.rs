@@ -83,6 +83,16 @@ impl Running {
         }
     }
 
+    /// Waits for a line on standard output that contains `part`.
+    ///
+    /// # Panics
+    /// If the process ends or the deadline comes before it.
+    pub fn until_output(&mut self, part: &str) {
+        while !self.stdout.contains(part) {
+            assert!(self.take_line(), "no output with `{part}`: {self}");
+        }
+    }
+
     /// Sends `signal`.
     ///
     /// # Panics

@@ -1,49 +1,21 @@
-//! The command line as it is written: raw values, checked in `settings`. `compute` and `look` are the
-//! commands, `job`, `worker` and `common` the options that they share.
+//! The command line as it is written: raw values, checked in `settings`. `command` lists the
+//! commands; `compute`, `look`, `dlq` and `manage` are theirs, `job`, `worker` and `everywhere` the options
+//! that they share.
 
-mod common;
+mod command;
 mod compute;
 mod dlq;
+mod everywhere;
 mod job;
 mod look;
+mod manage;
 mod worker;
 
-pub(crate) use common::{CommonArguments, LogFormat};
+pub(crate) use command::{CHILD, Cli, Command};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
 pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
+pub(crate) use everywhere::{CommonArguments, LogFormat};
 pub(crate) use job::JobArguments;
-pub(crate) use look::{ResultsArguments, ResultsFormat, VerifyArguments};
+pub(crate) use look::{ResultsArguments, ResultsFormat, StatusArguments, VerifyArguments};
+pub(crate) use manage::{CancelArguments, PurgeArguments};
 pub(crate) use worker::WorkerArguments;
-
-use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand};
-
-const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default().bold())
-    .placeholder(AnsiColor::Cyan.on_default());
-
-/// The command that a worker starts its child processes with.
-pub(crate) const CHILD: &str = "child-of-a-worker";
-
-/// Evaluates an algorithm for millions of independent parameters, exactly once each, whatever dies.
-#[derive(Debug, Parser)]
-#[command(name = "ttg", version, styles = STYLES, propagate_version = true)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Run(Box<RunArguments>),
-    Submit(Box<SubmitArguments>),
-    Worker(WorkArguments),
-    Results(ResultsArguments),
-    Verify(VerifyArguments),
-    Dlq(DlqArguments),
-    /// Evaluate what a worker of this program asks for, in a process of its own
-    #[command(name = CHILD, hide = true)]
-    Child,
-}

@@ -10,13 +10,12 @@ use ttg_runtime::{
     JobRecord, JobSpec, Outcome, Receipt, SystemClock, SystemRandomness, TraceContext, WorkerId,
 };
 
-use crate::broker::BrokerUrl;
 use crate::cli::{DlqArguments, DlqCommand, DlqJobArguments};
 use crate::dead_letters::{DeadLetters, Replay};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, bar};
-use crate::{build, logging, publisher};
+use crate::{build, logging, lookup, publisher};
 
 /// Groups that people are shown; programs get all.
 const GROUPS_SHOWN: usize = 20;
@@ -28,8 +27,7 @@ pub(crate) async fn dlq(arguments: DlqArguments) -> Result<Exit, CommandError> {
     let (DlqCommand::List(of) | DlqCommand::Retry(of) | DlqCommand::Drop(of)) = &arguments.command;
     let DlqJobArguments { job, common } = of;
     logging::start(common, None, &bar(true))?;
-    let person = WorkerId::fresh("dlq", &SystemRandomness);
-    let (broker, job) = BrokerUrl::of(common)?.connect_to_job(person.clone(), job).await?;
+    let (broker, job) = lookup::job(common, job.parse()?).await?;
     let letters = DeadLetters::read(&*broker, &job).await?;
     match &arguments.command {
         DlqCommand::List(_) => {
@@ -50,6 +48,7 @@ pub(crate) async fn dlq(arguments: DlqArguments) -> Result<Exit, CommandError> {
         DlqCommand::Drop(_) => {
             expect_finished(&*broker, &job).await?;
             let replays = letters.replays();
+            let person = WorkerId::fresh("dlq", &SystemRandomness);
             let outcomes: Vec<_> =
                 replays.iter().map(|replay| given_up(&job, replay, &person)).collect();
             for batch in outcomes.chunks(BATCH) {

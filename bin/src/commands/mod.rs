@@ -1,9 +1,12 @@
 //! One file per command.
 
+pub(crate) mod cancel;
 pub(crate) mod child;
 pub(crate) mod dlq;
+pub(crate) mod purge;
 pub(crate) mod results;
 pub(crate) mod run;
+pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod verify;
 pub(crate) mod worker;

@@ -5,20 +5,18 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
-use ttg_runtime::{Broker, Clock, JobRecord, SystemClock, SystemRandomness, WorkerId};
+use ttg_runtime::{Broker, Clock, JobRecord, SystemClock};
 
-use crate::broker::BrokerUrl;
 use crate::cli::{ResultsArguments, ResultsFormat};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, ChunkRows, JobReport, RowFormat, bar};
-use crate::{logging, outcomes};
+use crate::{logging, lookup, outcomes};
 
 pub(crate) async fn results(arguments: ResultsArguments) -> Result<Exit, CommandError> {
     let ResultsArguments { job, format, output, common } = arguments;
     logging::start(&common, None, &bar(true))?;
-    let reader = WorkerId::fresh("reader", &SystemRandomness);
-    let (broker, job) = BrokerUrl::of(&common)?.connect_to_job(reader, &job).await?;
+    let (broker, job) = lookup::job(&common, job.parse()?).await?;
     let rows = match format {
         ResultsFormat::Table => None,
         ResultsFormat::Json => Some(RowFormat::JsonArray),

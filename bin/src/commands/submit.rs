@@ -1,7 +1,6 @@
 //! `ttg submit`: split a job and publish it, for workers to compute.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ttg_observability::events::{Event, Starting};
 use ttg_observability::metrics::Metrics;
@@ -13,14 +12,11 @@ use crate::broker::BrokerUrl;
 use crate::cli::SubmitArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::report::{self, JobReport};
+use crate::report::{self, ALIVE, JobReport};
 use crate::settings::{self, JobSettings};
 use crate::signals::Signals;
 use crate::submission::Submission;
 use crate::{build, logging, publisher};
-
-/// Workers that were heard of within this time are alive.
-const ALIVE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn submit(
     arguments: SubmitArguments,

@@ -1,10 +1,9 @@
 //! `ttg verify`: prove a job.
 
 use serde::Serialize;
+use ttg_runtime::Kernels;
 use ttg_runtime::broker::JobState;
-use ttg_runtime::{Kernels, SystemRandomness, WorkerId};
 
-use crate::broker::BrokerUrl;
 use crate::cli::VerifyArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -12,16 +11,14 @@ use crate::proof::Proof;
 use crate::recompute::Recomputation;
 use crate::report::{self, bar, counted};
 use crate::settings::granted_cpus;
-use crate::{logging, outcomes};
+use crate::{logging, lookup, outcomes};
 
 pub(crate) async fn verify(
     arguments: VerifyArguments,
     kernels: Kernels,
 ) -> Result<Exit, CommandError> {
     logging::start(&arguments.common, None, &bar(true))?;
-    let reader = WorkerId::fresh("verifier", &SystemRandomness);
-    let url = BrokerUrl::of(&arguments.common)?;
-    let (broker, job) = url.connect_to_job(reader, &arguments.job).await?;
+    let (broker, job) = lookup::job(&arguments.common, arguments.job.parse()?).await?;
     let progress = report::progress(&*broker, &job).await?;
     if progress.state == JobState::Running {
         return Err(CommandError::NotFinished(job.name));

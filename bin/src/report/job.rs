@@ -1,16 +1,15 @@
 //! A job's report, in the shape that scripts rely on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use ttg_runtime::broker::{JobProgress, JobState};
-use ttg_runtime::{Aggregate, Broker, FailureKind, JobRecord, Outcome, WallTime};
+use ttg_runtime::broker::{ChunkCounts, JobProgress, JobState, ParameterCounts};
+use ttg_runtime::{Aggregate, Broker, JobRecord, WallTime};
 
+use super::reading::{More, Reading};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::outcomes;
 
 /// A job's report.
 #[derive(Debug, Serialize)]
@@ -105,40 +104,6 @@ impl From<&Aggregate> for Statistics {
     }
 }
 
-/// The sum of a job's outcomes. Memory grows with columns and workers, not with outcomes.
-#[derive(Default)]
-struct Merged {
-    columns: Vec<(String, Aggregate)>,
-    workers: BTreeMap<String, (u64, u64)>,
-}
-
-impl Merged {
-    fn add(&mut self, outcome: &Outcome) {
-        for column in &outcome.columns {
-            match self.columns.iter_mut().find(|(name, _)| *name == column.name) {
-                Some((_, aggregate)) => aggregate.merge(&column.aggregate),
-                None => self.columns.push((column.name.clone(), column.aggregate.clone())),
-            }
-        }
-        if outcome.dead.runs().any(|(_, why)| why.kind == FailureKind::Dropped) {
-            // A person's word, not a worker's.
-            return;
-        }
-        let (chunks, parameters) = match self.workers.get_mut(outcome.worker.as_str()) {
-            Some(share) => share,
-            None => self.workers.entry(outcome.worker.to_string()).or_default(),
-        };
-        *chunks += 1;
-        *parameters += outcome.completed();
-    }
-
-    async fn of(broker: &dyn Broker, job: &JobRecord) -> Result<Self, CommandError> {
-        let mut merged = Self::default();
-        outcomes::for_each(broker, job, |outcome| merged.add(&outcome)).await?;
-        Ok(merged)
-    }
-}
-
 impl JobReport {
     /// Reads all that the broker has of `job`. `now` ends the time of a job that still runs.
     pub(crate) async fn read(
@@ -147,9 +112,23 @@ impl JobReport {
         now: WallTime,
     ) -> Result<Self, CommandError> {
         let progress = progress(broker, job).await?;
-        let merged = Merged::of(broker, job).await?;
-        let columns: Vec<(String, Statistics)> =
-            merged.columns.iter().map(|(name, a)| (name.clone(), a.into())).collect();
+        let mut reading = Reading::default();
+        while reading.read_on(broker, job.uid, now).await? == More::Yes {}
+        Ok(Self::new(broker.capabilities().name, job, &progress, &reading, now))
+    }
+
+    /// What `progress` says of `job`, with the outcomes that were read.
+    pub(super) fn new(
+        broker: &'static str,
+        job: &JobRecord,
+        progress: &JobProgress,
+        reading: &Reading,
+        now: WallTime,
+    ) -> Self {
+        let columns: Vec<(String, Statistics)> = reading
+            .columns()
+            .map(|(name, aggregate)| (name.to_owned(), aggregate.into()))
+            .collect();
         let empty = Statistics::from(&Aggregate::default());
         let status = Status::from(progress.state);
         let end = match (status, progress.last_commit) {
@@ -159,35 +138,21 @@ impl JobReport {
         let elapsed = end.since(job.submitted_at).as_secs_f64();
         let (parameters, chunks) = (progress.parameters, progress.chunks);
         let settled = parameters.completed + parameters.dead;
-        Ok(Self {
+        Self {
             job: job.name.to_string(),
             uid: job.uid.to_string(),
             status,
             kernel: job.spec.kernel.to_string(),
-            broker: broker.capabilities().name,
-            parameters: Parameters {
-                total: parameters.total,
-                completed: parameters.completed,
-                dead: parameters.dead,
-            },
-            chunks: Chunks {
-                total: chunks.total,
-                completed: chunks.completed,
-                dead: chunks.dead,
-                redelivered: chunks.redelivered,
-                duplicates_dropped: chunks.duplicates_dropped,
-            },
+            broker,
+            parameters: parameters.into(),
+            chunks: chunks.into(),
             result: columns.first().map_or(empty, |(_, statistics)| *statistics),
             columns: Columns(columns),
             elapsed_seconds: elapsed,
             // A job can end within the clock's millisecond.
             parameters_per_second: settled as f64 / elapsed.max(0.001),
-            workers: merged
-                .workers
-                .into_iter()
-                .map(|(id, (chunks, parameters))| WorkerShare { id, chunks, parameters })
-                .collect(),
-        })
+            workers: reading.shares(),
+        }
     }
 
     /// From submission to the last commit, or until now.
@@ -214,6 +179,20 @@ pub(crate) async fn progress(
     progress
         .map_err(CommandError::broker("the job's progress could not be read"))?
         .ok_or_else(|| CommandError::UnknownJob(job.name.clone()))
+}
+
+impl From<ParameterCounts> for Parameters {
+    fn from(counts: ParameterCounts) -> Self {
+        let ParameterCounts { total, completed, dead } = counts;
+        Self { total, completed, dead }
+    }
+}
+
+impl From<ChunkCounts> for Chunks {
+    fn from(counts: ChunkCounts) -> Self {
+        let ChunkCounts { total, completed, dead, redelivered, duplicates_dropped, .. } = counts;
+        Self { total, completed, dead, redelivered, duplicates_dropped }
+    }
 }
 
 impl From<JobState> for Status {

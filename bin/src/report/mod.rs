@@ -1,14 +1,26 @@
-//! What people and programs are told: `job` is a job's report, `text` and `progress` show it.
+//! What people and programs are told: `job` is a job's report, `status` what it does now, `jobs` what
+//! a store holds; `text`, `table`, `screen` and `progress` show them.
 
 mod chunks;
 mod job;
+mod jobs;
 mod number;
 mod output;
 mod progress;
+mod reading;
+mod screen;
+mod status;
+mod table;
 mod text;
+mod throughput;
 
 pub(crate) use chunks::{ChunkRows, RowFormat};
 pub(crate) use job::{JobReport, Status, progress};
+pub(crate) use jobs::JobsReport;
 pub(crate) use number::{counted, grouped};
-pub(crate) use output::{failure, note, print, print_either, print_json, usage, write};
+pub(crate) use output::{
+    Reader, failure, note, print, print_either, print_json, print_text, usage, write,
+};
 pub(crate) use progress::{ProgressView, bar};
+pub(crate) use screen::Screen;
+pub(crate) use status::{ALIVE, JobStatus};

@@ -32,6 +32,12 @@ pub(super) fn decimal(value: f64) -> String {
     }
 }
 
+/// A part of a whole in per cent, rounded down: what is not whole is never 100.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    let permille = u128::from(part) * 1_000 / u128::from(whole.max(1));
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
 /// A rate per second: whole from 10 on.
 #[expect(
     clippy::cast_possible_truncation,
@@ -66,6 +72,8 @@ mod tests {
         let decimals = [0.0, -0.41, 5_000_355_000.0, 1e16, -1.5e308, 5e-324].map(decimal);
         let expected = ["0", "-0.41", "5000355000", "1e16", "-1.5e308", "5e-324"];
         assert_eq!(decimals, expected);
+        let parts = [percent(0, 0), percent(9_999, 10_000), percent(7, 7), percent(1, 8)];
+        assert_eq!(parts, ["0.0 %", "99.9 %", "100.0 %", "12.5 %"]);
         assert_eq!((rate(0.5), rate(12_345.6)), ("0.50".into(), "12 345".into()));
         assert_eq!(span(Duration::from_millis(1_234)), "1.23 s");
         assert_eq!(span(Duration::from_secs(83)), "1 min 23 s");

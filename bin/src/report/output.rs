@@ -10,6 +10,14 @@ use super::text;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
+/// Whether somebody still reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Reads,
+    /// It has seen enough, as `head` does.
+    Gone,
+}
+
 /// Prints a report: one object for programs, a summary for people.
 pub(crate) fn print(report: &JobReport, json: bool) -> Result<(), CommandError> {
     print_either(report, json, || text::summary(report))
@@ -31,12 +39,17 @@ pub(crate) fn print_either(
     json: bool,
     for_people: impl FnOnce() -> String,
 ) -> Result<(), CommandError> {
-    if json { print_json(answer) } else { to_stdout(&for_people()) }
+    if json {
+        print_json(answer)?
+    } else {
+        print_text(&for_people())?
+    };
+    Ok(())
 }
 
 /// Prints one object on one line.
-pub(crate) fn print_json(report: &impl Serialize) -> Result<(), CommandError> {
-    to_stdout(&line(report)?)
+pub(crate) fn print_json(report: &impl Serialize) -> Result<Reader, CommandError> {
+    print_text(&line(report)?)
 }
 
 fn line(report: &impl Serialize) -> Result<String, CommandError> {
@@ -44,12 +57,13 @@ fn line(report: &impl Serialize) -> Result<String, CommandError> {
     Ok(line.map_err(|error| CommandError::Output(error.into()))? + "\n")
 }
 
-fn to_stdout(text: &str) -> Result<(), CommandError> {
+/// Prints what people read. A reader that is gone is no error.
+pub(crate) fn print_text(text: &str) -> Result<Reader, CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A reader that has seen enough, such as `head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(CommandError::Output),
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(CommandError::Output(error)),
     }
 }
 

@@ -1,38 +1,15 @@
 //! A job's report for people.
 
-use std::fmt::Write;
-
 use super::job::{JobReport, Statistics};
 use super::number::{decimal, grouped, rate, span};
 
 /// The summary, in at most 80 columns for ordinary names.
 pub(super) fn summary(report: &JobReport) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, value: String| {
-        writeln!(text, "{label:<11} {value}").expect("a String takes every write");
-    };
-    let JobReport { parameters, chunks, .. } = report;
-    line("job", format!("{} ({}, {})", report.job, report.kernel, report.status.as_str()));
-    line(
-        "parameters",
-        format!(
-            "{} of {} completed, {} dead",
-            grouped(parameters.completed),
-            grouped(parameters.total),
-            grouped(parameters.dead)
-        ),
-    );
-    line(
-        "chunks",
-        format!(
-            "{} of {} completed, {} dead, {} redelivered, {} duplicates dropped",
-            grouped(chunks.completed),
-            grouped(chunks.total),
-            grouped(chunks.dead),
-            grouped(chunks.redelivered),
-            grouped(chunks.duplicates_dropped)
-        ),
-    );
+    let mut line = |label: &str, value: String| text += &labelled(label, &value);
+    for (label, value) in head(report) {
+        line(label, value);
+    }
     for (name, statistics) in &report.columns.0 {
         for (i, row) in rows(statistics).into_iter().enumerate() {
             line(if i == 0 { name } else { "" }, row);
@@ -47,6 +24,29 @@ pub(super) fn summary(report: &JobReport) -> String {
         line(if i == 0 { "workers" } else { "" }, value);
     }
     text
+}
+
+/// A line of a report.
+pub(super) fn labelled(label: &str, value: &str) -> String {
+    format!("{label:<11} {value}\n")
+}
+
+/// What a job is, and what became of its parameters and chunks.
+pub(super) fn head(report: &JobReport) -> [(&'static str, String); 3] {
+    let JobReport { parameters, chunks, .. } = report;
+    let settled = |completed, total, dead| {
+        format!("{} of {} completed, {} dead", grouped(completed), grouped(total), grouped(dead))
+    };
+    let again = format!(
+        ", {} redelivered, {} duplicates dropped",
+        grouped(chunks.redelivered),
+        grouped(chunks.duplicates_dropped)
+    );
+    [
+        ("job", format!("{} ({}, {})", report.job, report.kernel, report.status.as_str())),
+        ("parameters", settled(parameters.completed, parameters.total, parameters.dead)),
+        ("chunks", settled(chunks.completed, chunks.total, chunks.dead) + &again),
+    ]
 }
 
 fn rows(statistics: &Statistics) -> Vec<String> {

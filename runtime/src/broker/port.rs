@@ -176,6 +176,15 @@ pub trait Broker: Send + Sync {
     /// Removes a job and all it left, and nothing else. Returns false if the job is unknown.
     async fn purge(&self, job: JobUid) -> Result<bool, BrokerError>;
 
+    /// Removes all jobs, also those whose record does not decode, and nothing else. Returns how many.
+    async fn purge_all(&self) -> Result<u64, BrokerError> {
+        let mut purged = 0;
+        for job in self.jobs().await? {
+            purged += u64::from(self.purge(job.uid).await?);
+        }
+        Ok(purged)
+    }
+
     /// Tells monitors what this worker does. Best effort; nothing is decided by it.
     async fn beat(&self, beat: &Beat) -> Result<(), BrokerError>;
 

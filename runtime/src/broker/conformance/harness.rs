@@ -84,6 +84,7 @@ macro_rules! broker_conformance {
             jobs_are_listed_oldest_first
             an_unknown_job_is_told_so
             a_cancelled_job_delivers_nothing_and_drops_outcomes
+            a_purge_of_all_leaves_no_job
             a_purged_job_is_gone_and_its_zombie_touches_nothing_new
             two_jobs_share_a_broker_and_do_not_mix
             beats_show_each_worker_once_and_age_out

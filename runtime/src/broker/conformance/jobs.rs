@@ -139,6 +139,22 @@ pub async fn a_purged_job_is_gone_and_its_zombie_touches_nothing_new<H: Harness>
     assert_gone_by_uid(&world, &consumer).await;
 }
 
+/// A purge of all leaves no job, and the broker fit for new ones.
+pub async fn a_purge_of_all_leaves_no_job<H: Harness>() {
+    let world = World::<H>::new(3).await;
+    let consumer = world.consumer("a").await;
+    let other = job("other", 3, 4);
+    assert_eq!(register(&world.submitter, &other).await, Registered::New);
+    world.submitter.publish(&cut(&other)).await;
+    let delivery = consumer.one().await;
+    assert_eq!(world.submitter.broker.purge_all().await.expect("purge"), 2);
+    assert_gone(&world, &consumer).await;
+    assert_job_gone(&consumer, &other).await;
+    assert_eq!(consumer.complete(&delivery).await, Committed::Dropped);
+    assert_eq!(world.submitter.broker.purge_all().await.expect("purge"), 0);
+    assert_eq!(register(&consumer, &job("other", 3, 4)).await, Registered::New);
+}
+
 /// All that a worker can say about deliveries of a purged job; it is told to drop them.
 async fn act_as_zombie<H: Harness>(world: &World<H>, zombie: &Consumer, old: &[Delivery]) {
     if world.capabilities().renewable_leases {

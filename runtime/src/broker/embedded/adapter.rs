@@ -293,6 +293,14 @@ impl Broker for EmbeddedBroker {
         Ok(stopped.is_some())
     }
 
+    async fn purge_all(&self) -> Result<u64, BrokerError> {
+        let mut purged = 0;
+        for job in self.shared.reader.call(|reader| reader.uids()).await? {
+            purged += u64::from(self.purge(job).await?);
+        }
+        Ok(purged)
+    }
+
     async fn beat(&self, beat: &Beat) -> Result<(), BrokerError> {
         let (worker, bytes) = (beat.worker.clone(), wire::encode(beat));
         let writer = &self.shared.writer;

@@ -58,6 +58,14 @@ impl Reader {
         Ok(jobs)
     }
 
+    /// All jobs, also those whose record does not decode.
+    pub(super) fn uids(&self) -> Result<Vec<JobUid>, Fault> {
+        let mut find =
+            self.connection.prepare_cached("SELECT uid FROM jobs WHERE uid IS NOT NULL")?;
+        let uids = find.query_map([], |row| row.get::<_, [u8; 16]>(0).map(JobUid::from))?;
+        Ok(uids.collect::<Result<_, _>>()?)
+    }
+
     pub(super) fn progress(&self, uid: JobUid) -> Result<Option<JobProgress>, Fault> {
         // One snapshot for all counts.
         let snapshot = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;

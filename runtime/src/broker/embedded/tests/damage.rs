@@ -106,6 +106,10 @@ async fn a_job_whose_record_does_not_decode_costs_that_job_only() {
     // Another submission of that name.
     let again = job("bad", 20, 4);
     assert_eq!(told(broker.register(&again).await.unwrap_err()), bad.uid);
+
+    assert_eq!(broker.purge_all().await.unwrap(), 2);
+    assert_eq!(broker.job(&bad.name).await.unwrap(), None);
+    assert_eq!(chunks_of(&broker, &bad).await, [""; 0]);
 }
 
 #[tokio::test]

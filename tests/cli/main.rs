@@ -3,6 +3,8 @@
 //! Snapshots are transcripts. After a wanted change: `INSTA_UPDATE=always cargo nextest run --test
 //! cli`, then look at the difference.
 
+mod operations;
+
 use std::fs;
 use std::process::{Command, Stdio};
 

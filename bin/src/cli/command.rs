@@ -1,0 +1,42 @@
+//! The commands, in the order in which help lists them.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use super::{
+    CancelArguments, DlqArguments, PurgeArguments, ResultsArguments, RunArguments, StatusArguments,
+    SubmitArguments, VerifyArguments, WorkArguments,
+};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The command that a worker starts its child processes with.
+pub(crate) const CHILD: &str = "child-of-a-worker";
+
+/// Evaluates an algorithm for millions of independent parameters, exactly once each, whatever dies.
+#[derive(Debug, Parser)]
+#[command(name = "ttg", version, styles = STYLES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Box<RunArguments>),
+    Submit(Box<SubmitArguments>),
+    Worker(WorkArguments),
+    Status(StatusArguments),
+    Results(ResultsArguments),
+    Verify(VerifyArguments),
+    Dlq(DlqArguments),
+    Cancel(CancelArguments),
+    Purge(PurgeArguments),
+    /// Evaluate what a worker of this program asks for, in a process of its own
+    #[command(name = CHILD, hide = true)]
+    Child,
+}
