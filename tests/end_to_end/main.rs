@@ -1,13 +1,18 @@
 //! The `ttg` command as its users have it: real processes, a real store, signals and `kill -9`.
 
+mod attrition;
+mod children;
 mod crashes;
 mod damage;
 mod exactness;
 mod faults;
+mod fencing;
 mod logs;
 mod memory;
+mod poison;
 mod resuming;
 mod signals;
+mod workers;
 
 use ttg_tests::Sandbox;
 
