@@ -1,18 +1,23 @@
 //! The `ttg` command as its users have it: real processes, a real store, signals and `kill -9`.
 
+mod attrition;
+mod children;
 mod crashes;
 mod damage;
 mod dead_letters;
 mod exactness;
 mod faults;
+mod fencing;
 mod logs;
 mod memory;
+mod poison;
 mod proofs;
 mod resuming;
 mod rows;
 mod signals;
 mod submitting;
 mod watching;
+mod workers;
 
 use ttg_tests::Sandbox;
 

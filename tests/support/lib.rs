@@ -3,13 +3,19 @@
 //! Nothing waits by the clock: a test waits for a line of a process, for its end, or for what the
 //! store says, and fails at a deadline that no healthy machine meets.
 
+mod family;
+mod fleet;
 mod oracle;
 mod process;
 mod report;
 mod sandbox;
+mod store;
 
+pub use family::{Descendant, adopt_orphans};
+pub use fleet::Fleet;
 pub use nix::sys::signal::Signal;
 pub use oracle::python;
 pub use process::{DEADLINE, Ended, Running, peak_memory_of_children};
-pub use report::{Chunks, Parameters, Report, WorkerShare};
+pub use report::{Chunks, Parameters, Report, WorkerReport, WorkerShare};
 pub use sandbox::Sandbox;
+pub use store::{Store, dead_letters};

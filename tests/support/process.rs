@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use ttg_runtime::{Clock, SystemClock, Timestamp};
 
-use crate::report::Report;
+use crate::report::{Report, WorkerReport};
 
 /// What takes longer hangs.
 pub const DEADLINE: Duration = Duration::from_secs(100);
@@ -93,20 +94,73 @@ impl Running {
         }
     }
 
+    /// The worker's id, from its log lines in JSON.
+    ///
+    /// # Panics
+    /// If it ends before it tells.
+    pub fn worker_id(&mut self) -> String {
+        const FIELD: &str = r#""worker":""#;
+        self.until_line(FIELD);
+        let (_, rest) = self.stderr.split_once(FIELD).expect("there is such a line");
+        rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("process ids are small"))
+    }
+
     /// Sends `signal`.
     ///
     /// # Panics
     /// If the system refuses.
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).expect("process ids are small");
         // Until it is waited for its id is its own, even if it has ended.
-        kill(Pid::from_raw(id), signal).expect("a child can be signalled");
+        kill(self.pid(), signal).expect("a child can be signalled");
+    }
+
+    /// Stops it where it is. When this returns, all of its threads stand still.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        waitid(Id::Pid(self.pid()), WaitPidFlag::WSTOPPED).expect("it runs");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     /// Kills it as the kernel does, without a warning.
     pub fn kill(self) -> Ended {
         self.signal(Signal::SIGKILL);
         self.end()
+    }
+
+    /// Whether it has ended, or does within `wait`.
+    ///
+    /// # Panics
+    /// If its deadline is over.
+    pub fn ends_within(&mut self, wait: Duration) -> bool {
+        let now = SystemClock.now();
+        assert!(now < self.deadline, "{DEADLINE:?} were not enough: {self}");
+        let until = now.after(wait);
+        loop {
+            match self.lines.recv_timeout(until.since(SystemClock.now())) {
+                Ok(line) => self.keep(line),
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
     }
 
     /// Waits for its end.
@@ -129,12 +183,18 @@ impl Running {
     fn take_line(&mut self) -> bool {
         let left = self.deadline.since(SystemClock.now());
         match self.lines.recv_timeout(left) {
-            Ok(Line::Out(line)) => self.stdout += &line,
-            Ok(Line::Err(line)) => self.stderr += &line,
+            Ok(line) => self.keep(line),
             Err(RecvTimeoutError::Disconnected) => return false,
             Err(RecvTimeoutError::Timeout) => panic!("{DEADLINE:?} were not enough: {self}"),
         }
         true
+    }
+
+    fn keep(&mut self, line: Line) {
+        match line {
+            Line::Out(line) => self.stdout += &line,
+            Line::Err(line) => self.stderr += &line,
+        }
     }
 }
 
@@ -173,6 +233,16 @@ impl Ended {
     pub fn report(&self) -> Report {
         assert_eq!(self.stdout.lines().count(), 1, "{self:#?}");
         Report::parse(&self.stdout)
+    }
+
+    /// The same, of a worker.
+    ///
+    /// # Panics
+    /// If it is not exactly one.
+    #[track_caller]
+    pub fn worker_report(&self) -> WorkerReport {
+        assert_eq!(self.stdout.lines().count(), 1, "{self:#?}");
+        WorkerReport::parse(&self.stdout)
     }
 }
 

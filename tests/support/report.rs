@@ -73,6 +73,41 @@ pub struct WorkerShare {
     pub parameters: u64,
 }
 
+/// What a worker did.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerReport {
+    /// Its id.
+    pub worker: String,
+    /// `drained`, `idle`, `complete` or `cancelled`.
+    pub status: String,
+    /// Outcomes that were the first of their key and hold a completed parameter.
+    pub chunks: u64,
+    /// Parameters completed by them.
+    pub parameters: u64,
+    /// Parameters dead by them.
+    pub dead: u64,
+    /// Deliveries here after a failure or a silence.
+    pub redelivered: u64,
+    /// Outcomes dropped because another was first.
+    pub duplicates_dropped: u64,
+    /// Deliveries that others took over.
+    pub leases_lost: u64,
+    /// From its start to its end.
+    pub elapsed_seconds: f64,
+}
+
+impl WorkerReport {
+    /// Reads it.
+    ///
+    /// # Panics
+    /// If it has another shape.
+    #[track_caller]
+    pub fn parse(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+}
+
 impl Report {
     /// Reads it.
     ///

@@ -9,11 +9,13 @@ use ttg_runtime::{Clock, SystemClock};
 
 use crate::process::{DEADLINE, Ended, Running};
 use crate::report::Report;
+use crate::store::Store;
 
 /// A temporary folder in which `ttg` runs, without the environment of the tests.
 pub struct Sandbox {
     program: PathBuf,
     dir: TempDir,
+    data: PathBuf,
 }
 
 impl Sandbox {
@@ -23,8 +25,8 @@ impl Sandbox {
     /// If no temporary folder can be made.
     pub fn new(program: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
-        let program = program.into();
-        Self { program, dir }
+        let (program, data) = (program.into(), dir.path().join(".ttg"));
+        Self { program, dir, data }
     }
 
     /// The path of `name` in the folder.
@@ -44,9 +46,23 @@ impl Sandbox {
         Running::start(self.command(line), format!("ttg {line}").trim_end().to_owned())
     }
 
+    /// Starts `ttg` with the words of `line` and at most this much address space.
+    pub fn start_within(&self, mebibytes: u64, line: &str) -> Running {
+        let script = format!(r#"ulimit -v {} && exec "$0" "$@""#, mebibytes * 1_024);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]).arg(&self.program).args(line.split_whitespace());
+        command.current_dir(self.dir.path()).env_clear();
+        Running::start(command, format!("ttg {line} # within {mebibytes} MiB"))
+    }
+
     /// Runs `ttg` with the words of `line` to its end.
     pub fn ttg(&self, line: &str) -> Ended {
         self.start(line).end()
+    }
+
+    /// The store that `ttg` uses if it is not told another.
+    pub fn store(&self) -> Store<'_> {
+        Store(self.data.as_path())
     }
 
     /// What the store has of `job` by now; `None` before it is submitted.

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 
@@ -26,14 +27,24 @@ pub fn serve(kernels: Kernels) -> io::Result<()> {
     // What a kernel prints must not change the cursor, and what it reads not be its host's words.
     dup2_stdout(io::stderr())?;
     dup2_stdin(File::open("/dev/null")?)?;
-    // A host that is killed takes its child along.
+    // A host that is killed takes its child along; one that was killed before it could does not.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    if is_closed(&host)? {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
     // Where memory runs out, this process goes and not the worker. A refusal changes the odds only.
     fs::write("/proc/self/oom_score_adj", "1000").ok();
     // On a thread like those of the worker, so that what overflows a stack there does so here.
     let guest = Guest { kernels, host, cursor };
     let guest = thread::Builder::new().name("ttg-child".to_owned()).spawn(|| guest.run())?;
     guest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether nobody has the other end any more.
+fn is_closed(socket: &UnixStream) -> io::Result<bool> {
+    let mut ends = [PollFd::new(socket, PollFlags::HUP)];
+    poll(&mut ends, Some(&Timespec::default()))?;
+    Ok(ends[0].revents().contains(PollFlags::HUP))
 }
 
 struct Guest {
