@@ -1,6 +1,8 @@
 //! What people and programs are told: `job` is a job's report, `status` what it does now, `jobs` what
 //! a store holds; `text`, `table`, `screen` and `progress` show them.
 
+mod check;
+mod config;
 mod job;
 mod jobs;
 mod number;
@@ -13,6 +15,8 @@ mod table;
 mod text;
 mod throughput;
 
+pub(crate) use check::{CheckReport, Finding};
+pub(crate) use config::{ConfigLine, ConfigReport};
 pub(crate) use job::{JobReport, Status, progress};
 pub(crate) use jobs::JobsReport;
 pub(crate) use output::{Reader, failure, note, print, print_json, print_text, usage};
