@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use tokio::task::JoinHandle;
 use ttg_actors::{Worker, WorkerError};
 use ttg_observability::events::{Completed, Event};
@@ -44,10 +43,9 @@ impl AwaitedJob {
     pub(crate) async fn until_the_end(
         mut self,
         signals: &mut Signals,
-        bar: ProgressBar,
+        mut view: ProgressView,
         json: bool,
     ) -> Result<Exit, CommandError> {
-        let mut view = ProgressView::new(bar, self.job.name.clone());
         let end = self.watch(signals, &mut view).await;
         view.end();
         let end = end?;

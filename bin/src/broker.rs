@@ -11,11 +11,16 @@ use crate::cli::CommonArguments;
 use crate::error::CommandError;
 use crate::settings::LEASE_UNUSED;
 
+/// Schemes of brokers that are servers.
+const SERVERS: [&str; 4] = ["redis", "rediss", "amqp", "amqps"];
+
 /// Where jobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BrokerUrl {
     /// In a file of this folder.
     Embedded(PathBuf),
+    /// On a server; without its secrets.
+    Server(String),
 }
 
 impl BrokerUrl {
@@ -23,15 +28,31 @@ impl BrokerUrl {
         if let Some(dir) = &arguments.data_dir {
             return Ok(Self::Embedded(dir.clone()));
         }
-        match arguments.broker.split_once(':') {
+        Self::parse(&arguments.broker)
+    }
+
+    fn parse(text: &str) -> Result<Self, CommandError> {
+        let unknown = || CommandError::UnknownBroker(redacted(text));
+        match text.split_once(':') {
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),
-            _ => Err(CommandError::UnknownBroker(arguments.broker.clone())),
+            Some((scheme, rest)) if SERVERS.contains(&scheme) => {
+                let authority = rest.strip_prefix("//").ok_or_else(unknown)?;
+                let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+                let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
+                if is_server(server) { Ok(Self::Server(redacted(text))) } else { Err(unknown()) }
+            }
+            _ => Err(unknown()),
         }
     }
 
-    fn config(&self, worker: WorkerId, lease: Duration) -> EmbeddedConfig {
-        let Self::Embedded(dir) = self;
-        EmbeddedConfig { dir: dir.clone(), worker, lease, clock: Arc::new(SystemClock) }
+    fn config(&self, worker: WorkerId, lease: Duration) -> Result<EmbeddedConfig, CommandError> {
+        match self {
+            Self::Embedded(dir) => {
+                let dir = dir.clone();
+                Ok(EmbeddedConfig { dir, worker, lease, clock: Arc::new(SystemClock) })
+            }
+            Self::Server(url) => Err(CommandError::NoAdapter(url.clone())),
+        }
     }
 
     /// Connects, making the store if there is none.
@@ -40,7 +61,7 @@ impl BrokerUrl {
         worker: WorkerId,
         lease: Duration,
     ) -> Result<Arc<dyn Broker>, CommandError> {
-        let broker = EmbeddedBroker::connect(self.config(worker, lease)).await;
+        let broker = EmbeddedBroker::connect(self.config(worker, lease)?).await;
         Ok(Arc::new(broker.map_err(CommandError::broker("the store could not be opened"))?))
     }
 
@@ -49,24 +70,69 @@ impl BrokerUrl {
         &self,
         worker: WorkerId,
     ) -> Result<Option<Arc<dyn Broker>>, CommandError> {
+        let config = self.config(worker, LEASE_UNUSED)?;
         // Looked for first: a store that is made meanwhile is either not there yet, or whole.
-        if !self.exists() {
+        if !config.dir.join("ttg.db").exists() {
             return Ok(None);
         }
-        let broker = EmbeddedBroker::open_existing(self.config(worker, LEASE_UNUSED));
-        let broker = broker.await.map_err(CommandError::broker("the store could not be opened"))?;
+        let broker = EmbeddedBroker::open_existing(config).await;
+        let broker = broker.map_err(CommandError::broker("the store could not be opened"))?;
         Ok(Some(Arc::new(broker)))
     }
+}
 
-    fn exists(&self) -> bool {
-        let Self::Embedded(dir) = self;
-        dir.join("ttg.db").exists()
-    }
+/// Whether `text` is a host, with a port or without.
+fn is_server(text: &str) -> bool {
+    // The colons of an IPv6 address stand in brackets.
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_bare = !host.contains([':', ' ']) || (host.starts_with('[') && host.ends_with(']'));
+    !host.is_empty() && is_bare && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// `url` without the password in it.
+pub(crate) fn redacted(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((secrets, rest)) = rest.rsplit_once('@') else { return url.to_owned() };
+    let user = secrets.split(':').next().unwrap_or_default();
+    let hidden = if secrets.contains(':') { ":[hidden]" } else { "" };
+    format!("{scheme}://{user}{hidden}@{rest}")
 }
 
 impl std::fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Embedded(dir) = self;
-        write!(f, "embedded:{}", dir.display())
+        match self {
+            Self::Embedded(dir) => write!(f, "embedded:{}", dir.display()),
+            Self::Server(url) => f.write_str(url),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_told_from_what_is_no_url_and_secrets_are_hidden() {
+        let shown = |text| BrokerUrl::parse(text).map(|url| url.to_string()).ok();
+        let same =
+            ["redis://redis:6379", "rediss://[::1]:6379/2", "amqps://rabbit/jobs", "embedded:a:b"];
+        for url in same {
+            assert_eq!(shown(url).as_deref(), Some(url));
+        }
+        let hidden = [
+            ("amqp://me:se@cret@rabbit:5672/%2F", "amqp://me:[hidden]@rabbit:5672/%2F"),
+            ("redis://:secret@redis", "redis://:[hidden]@redis"),
+            ("amqp://me@rabbit", "amqp://me@rabbit"),
+        ];
+        for (url, expected) in hidden {
+            assert_eq!(shown(url).as_deref(), Some(expected));
+        }
+        let bad = ["redis:", "redis://", "redis://:6379", "redis://a:b:6379", "amqp://h:x"];
+        for url in bad.into_iter().chain(["embedded:", "kafka", "http://h", "redis://h:99999"]) {
+            assert_eq!(shown(url), None, "{url}");
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Sample {
 
     /// What one parameter costs; `None` if the kernel fails on the first ones. What it has not
     /// answered in time is taken for slow.
-    fn cost(&self) -> Option<Duration> {
+    pub(crate) fn cost(&self) -> Option<Duration> {
         let mut cost = None;
         loop {
             let left = self.deadline.since(SystemClock.now());

@@ -19,6 +19,9 @@ pub(crate) enum CommandError {
     /// `--broker` names a kind that this build does not have.
     #[error("`{0}` is no broker of this build")]
     UnknownBroker(String),
+    /// `--broker` names a server, and this build has no adapter for its kind.
+    #[error("this build has no adapter for the broker `{0}`")]
+    NoAdapter(String),
     /// No kernel of that name here.
     #[error("kernel `{name}` is unknown")]
     UnknownKernel {
@@ -121,7 +124,7 @@ impl CommandError {
             | Self::OtherSpec(_)
             | Self::Child(_)
             | Self::Name(_) => Exit::Usage,
-            Self::UnknownBroker(_) => Exit::Configuration,
+            Self::UnknownBroker(_) | Self::NoAdapter(_) => Exit::Configuration,
             Self::Broker { cause, .. } => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
             Self::Worker(_)
@@ -139,7 +142,11 @@ impl CommandError {
             Self::Settings(_) | Self::Log(TelemetryError::Filter { .. }) => {
                 Some("`--help` tells what each option takes".into())
             }
-            Self::UnknownBroker(_) => Some("write `embedded:DIR`, or `--data-dir DIR` for short".into()),
+            Self::UnknownBroker(_) | Self::NoAdapter(_) => Some(
+                "write `--broker embedded:DIR`, or `--data-dir DIR` for short; \
+                 `ttg config` tells where the setting comes from"
+                    .into(),
+            ),
             Self::UnknownKernel { known, .. } => Some(format!("this build has: {known}")),
             Self::KernelOptions { .. } => Some("options are given as `--set key=value`".into()),
             Self::KernelPanicked { .. } => {

@@ -9,6 +9,7 @@
 //! }
 //! ```
 
+mod aliases;
 mod awaiting;
 mod broker;
 mod build;
@@ -22,6 +23,7 @@ mod logging;
 mod lookup;
 mod outcomes;
 mod precedence;
+mod preflight;
 mod proof;
 mod publisher;
 mod recompute;
@@ -29,6 +31,7 @@ mod report;
 mod settings;
 mod signals;
 mod submission;
+mod variables;
 mod worker;
 
 use std::process::ExitCode;
@@ -38,21 +41,22 @@ use ttg_runtime::Kernels;
 use crate::cli::{Cli, Command};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::precedence::Setting;
 use crate::signals::Signals;
 
 /// Runs the command line of this process with `kernels`, and says how it ended.
 pub fn main(kernels: Kernels) -> ExitCode {
-    let cli = match precedence::parse() {
-        Ok(cli) => cli,
+    let (cli, settings) = match precedence::parse() {
+        Ok(parsed) => parsed,
         Err(error) => return report::usage(&error),
     };
-    match run(cli, kernels) {
+    match run(cli, settings, kernels) {
         Ok(exit) => exit.into(),
         Err(error) => report::failure(&error),
     }
 }
 
-fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
+fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("ttg-async")
@@ -78,6 +82,9 @@ fn run(cli: Cli, kernels: Kernels) -> Result<Exit, CommandError> {
         Command::Status(arguments) => runtime.block_on(commands::status::status(arguments)),
         Command::Cancel(arguments) => runtime.block_on(commands::cancel::cancel(arguments)),
         Command::Purge(arguments) => runtime.block_on(commands::purge::purge(arguments)),
+        Command::Check(arguments) => runtime.block_on(commands::check::check(*arguments, kernels)),
+        Command::Config(arguments) => commands::config::config(&arguments, settings),
+        Command::Completions(arguments) => commands::completions::completions(&arguments),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
     // What still computes after a second signal is not waited for.

@@ -7,8 +7,10 @@ use indicatif::ProgressBar;
 use ttg_observability::telemetry::{self, Identity, LogConfig, LogFilter};
 use ttg_runtime::WorkerId;
 
+use crate::aliases;
 use crate::cli::{CommonArguments, LogFormat};
 use crate::error::CommandError;
+use crate::variables::Variables;
 
 /// Starts the log. Lines go above `bar`, so that neither garbles the other.
 pub(crate) fn start(
@@ -40,6 +42,12 @@ pub(crate) fn start(
         .writer(move || AboveBar(bar.clone()));
     telemetry::init(config).map_err(CommandError::Log)?;
     telemetry::log_panics();
+    for variable in aliases::injected(&Variables::of_this_process()) {
+        tracing::warn!(
+            variable,
+            "ignored: Kubernetes made this variable for a service of its name"
+        );
+    }
     Ok(())
 }
 

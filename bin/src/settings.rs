@@ -98,7 +98,8 @@ impl TryFrom<&JobArguments> for JobSettings {
     }
 }
 
-/// Those of `TTG_SET`, but for the keys that `--set` has, too.
+/// Those of `TTG_SET`, but for the keys that `--set` has, too; and those of variables of the earlier
+/// system, but for the keys that either has.
 fn kernel_options(raw: &JobArguments, wrong: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut options = BTreeMap::new();
     for pair in raw.set_defaults.iter().flat_map(|pairs| pairs.split_whitespace()) {
@@ -118,6 +119,11 @@ fn kernel_options(raw: &JobArguments, wrong: &mut Vec<String>) -> BTreeMap<Strin
         }
     }
     options.extend(given);
+    if raw.kernel == "reference" {
+        for (key, value) in &raw.set_reference {
+            options.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
     options
 }
 

@@ -95,7 +95,10 @@ impl Submission {
 }
 
 /// Whether the kernel starts with these options.
-fn check_start(kernel: &dyn RegisteredKernel, settings: &JobSettings) -> Result<(), CommandError> {
+pub(crate) fn check_start(
+    kernel: &dyn RegisteredKernel,
+    settings: &JobSettings,
+) -> Result<(), CommandError> {
     let name = || settings.kernel.clone();
     match catch_unwind(AssertUnwindSafe(|| kernel.open(&settings.options).map(drop))) {
         Ok(opened) => opened.map_err(|cause| CommandError::KernelOptions { kernel: name(), cause }),

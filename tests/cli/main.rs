@@ -3,13 +3,15 @@
 //! Snapshots are transcripts. After a wanted change: `INSTA_UPDATE=always cargo nextest run --test
 //! cli`, then look at the difference.
 
+mod environment;
+mod machine;
 mod operations;
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
-use ttg_tests::{Ended, Running, Sandbox, python};
+use ttg_tests::{Ended, Sandbox, python};
 
 fn sandbox() -> Sandbox {
     Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test"))
@@ -54,12 +56,6 @@ fn help_tells_commands_options_and_exit_codes() {
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
-    let ended = sandbox().ttg("--version").expect_code(0);
-    assert_eq!(ended.stdout, concat!("ttg ", env!("CARGO_PKG_VERSION"), "\n"));
-}
-
-#[test]
 fn wrong_usage_is_told_with_what_to_write_instead() {
     let lines = [
         "rum",
@@ -85,57 +81,6 @@ fn wrong_usage_is_told_with_what_to_write_instead() {
         "results",
     ];
     assert_snapshot!(failures(&sandbox(), 2, &lines));
-}
-
-/// Runs `ttg` with the words of `line` and these variables.
-fn with(sandbox: &Sandbox, variables: &[(&str, &str)], line: &str) -> Ended {
-    let mut command = sandbox.command(line);
-    command.envs(variables.iter().copied());
-    Running::start(command, format!("{variables:?} ttg {line}")).end()
-}
-
-#[test]
-fn a_flag_wins_over_every_variable_and_only_flags_exclude_each_other() {
-    let cases = [
-        (&[("TTG_PARAMETERS", "7")][..], "--range 0..10"),
-        (&[("TTG_PARAMETERS", "seven")], "--range=0..10"),
-        (&[("TTG_RANGE", "0..7")], "--parameters 10"),
-        (&[("TTG_RANGE", "0..10"), ("TTG_PARAMETERS", "7")], ""),
-        (&[("TTG_BROKER", "embedded:other")], "--parameters 10 --data-dir mine"),
-        (&[("TTG_DATA_DIR", "other")], "--parameters 10 --broker embedded:mine"),
-        (&[("TTG_DATA_DIR", "mine"), ("TTG_BROKER", "embedded:other")], "--parameters 10"),
-    ];
-    for (variables, flags) in cases {
-        let sandbox = sandbox();
-        let line = format!("run --job one --json {flags}");
-        let report = with(&sandbox, variables, &line).expect_code(0).report();
-        report.assert_complete(10, 0);
-        assert!(!sandbox.path("other").exists(), "{variables:?} {line}");
-        if sandbox.path("mine").exists() {
-            with(&sandbox, &[("TTG_BROKER", "nonsense")], "results one --data-dir mine")
-                .expect_code(0);
-        }
-    }
-    let line = "run --parameters 10 --range 0..10";
-    let refused = with(&sandbox(), &[("TTG_RANGE", "0..7")], line).expect_code(2);
-    assert!(refused.stderr.contains("cannot be used with"), "{refused:#?}");
-}
-
-#[test]
-fn the_variable_of_set_holds_several_options_and_a_flag_wins_key_by_key() {
-    let sandbox = sandbox();
-    let run = "run --kernel faulty --parameters 10 --retry-delay 1ms --json";
-    let set = [("TTG_SET", "nan=1+2\n  infinite=3\tpanic=5 ")];
-    let report = with(&sandbox, &set, run).expect_code(3).report();
-    report.assert_complete(10, 4);
-    let report = with(&sandbox, &set, &format!("{run} --set nan=9 --set odd=true"));
-    report.expect_code(3).report().assert_complete(10, 5);
-    with(&sandbox, &[("TTG_SET", " ")], run).expect_code(0).report().assert_complete(10, 0);
-    let wrong = with(&sandbox, &[("TTG_SET", "nan=1 two nan=2")], run).expect_code(2);
-    for part in ["TTG_SET has `two`: write it as key=value", "TTG_SET has the key of `nan=2` twice"]
-    {
-        assert!(wrong.stderr.contains(part), "{wrong:#?}");
-    }
 }
 
 #[test]

@@ -4,9 +4,12 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use super::{
-    CancelArguments, DlqArguments, PurgeArguments, ResultsArguments, RunArguments, StatusArguments,
-    SubmitArguments, VerifyArguments, WorkArguments,
+    CancelArguments, CheckArguments, CompletionsArguments, ConfigArguments, DlqArguments,
+    PurgeArguments, ResultsArguments, RunArguments, StatusArguments, SubmitArguments,
+    VerifyArguments, WorkArguments,
 };
+
+use crate::build;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -19,7 +22,7 @@ pub(crate) const CHILD: &str = "child-of-a-worker";
 
 /// Evaluates an algorithm for millions of independent parameters, exactly once each, whatever dies.
 #[derive(Debug, Parser)]
-#[command(name = "ttg", version, styles = STYLES, propagate_version = true)]
+#[command(name = "ttg", version = build::LONG, styles = STYLES, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -36,6 +39,9 @@ pub(crate) enum Command {
     Dlq(DlqArguments),
     Cancel(CancelArguments),
     Purge(PurgeArguments),
+    Check(Box<CheckArguments>),
+    Config(Box<ConfigArguments>),
+    Completions(CompletionsArguments),
     /// Evaluate what a worker of this program asks for, in a process of its own
     #[command(name = CHILD, hide = true)]
     Child,

@@ -3,8 +3,7 @@
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::{CommonArguments, JobArguments, WorkerArguments};
-use crate::settings::{Seconds, parse_duration};
+use super::{CommonArguments, EndArguments, JobArguments, ProgressArguments, WorkerArguments};
 
 /// Submit a job, work on it and report, in one process
 ///
@@ -24,6 +23,8 @@ pub(crate) struct RunArguments {
     pub(crate) job: JobArguments,
     #[command(flatten)]
     pub(crate) worker: WorkerArguments,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArguments,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
@@ -49,6 +50,8 @@ pub(crate) struct SubmitArguments {
     pub(crate) wait: bool,
 
     #[command(flatten)]
+    pub(crate) progress: ProgressArguments,
+    #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
 
@@ -66,14 +69,8 @@ Exit codes: 0 drained, idle or complete, 2 wrong usage or a job that was cancell
 job finished with dead letters, 69 store unavailable, 78 configuration invalid, 130 / 143 a
 second signal, 1 anything else.")]
 pub(crate) struct WorkArguments {
-    /// End when this job is complete; it may be submitted later
-    #[arg(long, value_name = "JOB", env = "TTG_UNTIL_COMPLETE")]
-    pub(crate) until_complete: Option<String>,
-
-    /// End when there was nothing to do for this long
-    #[arg(long, value_name = "TIME", env = "TTG_IDLE_TIMEOUT", value_parser = parse_duration)]
-    pub(crate) idle_timeout: Option<Seconds>,
-
+    #[command(flatten)]
+    pub(crate) end: EndArguments,
     #[command(flatten)]
     pub(crate) worker: WorkerArguments,
     #[command(flatten)]

@@ -10,7 +10,13 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct CommonArguments {
     /// Where jobs are kept
-    #[arg(long, value_name = "URL", env = "TTG_BROKER", default_value = "embedded:.ttg")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TTG_BROKER",
+        hide_env_values = true,
+        default_value = "embedded:.ttg"
+    )]
     pub(crate) broker: String,
 
     /// Short for --broker embedded:DIR; `TTG_DATA_DIR` wins over `TTG_BROKER`
@@ -31,11 +37,11 @@ pub(crate) struct CommonArguments {
     pub(crate) log_level: Option<String>,
 
     /// The pod that this process runs in, for its log lines; Kubernetes' downward API knows
-    #[arg(long, value_name = "NAME", env = "POD_NAME", hide = true)]
+    #[arg(long, value_name = "NAME", env = "TTG_POD_NAME", hide = true)]
     pub(crate) pod_name: Option<String>,
 
     /// The node that the pod runs on, likewise
-    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide = true)]
+    #[arg(long, value_name = "NAME", env = "TTG_NODE_NAME", hide = true)]
     pub(crate) node_name: Option<String>,
 }
 

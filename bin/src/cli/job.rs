@@ -35,6 +35,11 @@ pub(crate) struct JobArguments {
     #[arg(long, value_name = "PAIRS", env = "TTG_SET", hide = true)]
     pub(crate) set_defaults: Option<String>,
 
+    /// What variables of the earlier system say, for kernel `reference` only.
+    #[arg(long, value_name = "KEY=VALUE", hide = true, value_parser = parse_pair,
+          action = ArgAction::Append)]
+    pub(crate) set_reference: Vec<(String, String)>,
+
     /// Parameters per chunk, or `auto`: about half a second of work, at least 20 chunks a slot
     #[arg(long, value_name = "N", env = "TTG_CHUNK_SIZE", default_value = "auto",
           value_parser = parse_chunk_size)]

@@ -8,7 +8,9 @@ mod dlq;
 mod everywhere;
 mod job;
 mod look;
+mod machine;
 mod manage;
+mod progress;
 mod worker;
 
 pub(crate) use command::{CHILD, Cli, Command};
@@ -17,5 +19,7 @@ pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
 pub(crate) use everywhere::{CommonArguments, LogFormat};
 pub(crate) use job::JobArguments;
 pub(crate) use look::{ResultsArguments, ResultsFormat, StatusArguments, VerifyArguments};
+pub(crate) use machine::{CheckArguments, CompletionsArguments, ConfigArguments};
 pub(crate) use manage::{CancelArguments, PurgeArguments};
-pub(crate) use worker::WorkerArguments;
+pub(crate) use progress::ProgressArguments;
+pub(crate) use worker::{EndArguments, WorkerArguments};

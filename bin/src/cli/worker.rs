@@ -20,3 +20,15 @@ pub(crate) struct WorkerArguments {
           value_parser = parse_duration)]
     pub(crate) lease: Seconds,
 }
+
+/// When a worker ends.
+#[derive(Debug, Args)]
+pub(crate) struct EndArguments {
+    /// End when this job is complete; it may be submitted later
+    #[arg(long, value_name = "JOB", env = "TTG_UNTIL_COMPLETE")]
+    pub(crate) until_complete: Option<String>,
+
+    /// End when there was nothing to do for this long
+    #[arg(long, value_name = "TIME", env = "TTG_IDLE_TIMEOUT", value_parser = parse_duration)]
+    pub(crate) idle_timeout: Option<Seconds>,
+}

@@ -1,7 +1,10 @@
 //! One file per command.
 
 pub(crate) mod cancel;
+pub(crate) mod check;
 pub(crate) mod child;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod dlq;
 pub(crate) mod purge;
 pub(crate) mod results;

@@ -11,6 +11,7 @@ use crate::broker::BrokerUrl;
 use crate::cli::RunArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::report::ProgressView;
 use crate::signals::Signals;
 use crate::submission::Submission;
 use crate::{build, logging, publisher, report, settings, worker};
@@ -39,6 +40,8 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     Running { job: Some(job.name.as_str()) }.emit(&metrics);
 
     let publisher = Some(publisher);
+    let every = arguments.progress.progress_every;
+    let view = ProgressView::new(bar, job.name.clone(), every);
     let awaited = AwaitedJob { broker, job, worker: Some(worker), publisher, metrics };
-    awaited.until_the_end(&mut signals, bar, arguments.common.json).await
+    awaited.until_the_end(&mut signals, view, arguments.common.json).await
 }

@@ -12,7 +12,7 @@ use crate::broker::BrokerUrl;
 use crate::cli::SubmitArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::report::{self, ALIVE, JobReport};
+use crate::report::{self, ALIVE, JobReport, ProgressView};
 use crate::settings::{self, JobSettings};
 use crate::signals::Signals;
 use crate::submission::Submission;
@@ -40,8 +40,10 @@ pub(crate) async fn submit(
     let json = arguments.common.json;
     if arguments.wait {
         let publisher = Some(publisher);
+        let every = arguments.progress.progress_every;
+        let view = ProgressView::new(bar, job.name.clone(), every);
         let awaited = AwaitedJob { broker, job, worker: None, publisher, metrics };
-        return awaited.until_the_end(&mut signals, bar, json).await;
+        return awaited.until_the_end(&mut signals, view, json).await;
     }
     tokio::select! {
         published = &mut publisher => {

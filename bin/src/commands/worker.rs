@@ -32,7 +32,7 @@ pub(crate) async fn worker(
     kernels: Kernels,
 ) -> Result<Exit, CommandError> {
     let settings = WorkerSettings::try_from(&arguments.worker)?;
-    let awaited = arguments.until_complete.as_ref().map(|name| name.parse()).transpose()?;
+    let awaited = arguments.end.until_complete.as_ref().map(|name| name.parse()).transpose()?;
     let url = BrokerUrl::of(&arguments.common)?;
     let id = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
     logging::start(&arguments.common, Some(&id), &bar(true))?;
@@ -50,10 +50,13 @@ pub(crate) async fn worker(
     let worker =
         crate::worker::start(id.clone(), settings, Arc::clone(&broker), kernels, metrics_of_actors);
     let mut worker = worker.await?;
-    Running { job: arguments.until_complete.as_deref() }.emit(&metrics);
+    Running { job: arguments.end.until_complete.as_deref() }.emit(&metrics);
 
-    let watch =
-        Watch { broker, awaited, idle_timeout: arguments.idle_timeout.map(|timeout| timeout.0) };
+    let watch = Watch {
+        broker,
+        awaited,
+        idle_timeout: arguments.end.idle_timeout.map(|timeout| timeout.0),
+    };
     let end = watch.until_the_end(&mut worker, &mut signals).await?;
     worker.stop();
     tokio::select! {

@@ -1,7 +1,9 @@
 //! What people and programs are told: `job` is a job's report, `status` what it does now, `jobs` what
 //! a store holds; `text`, `table`, `screen` and `progress` show them.
 
+mod check;
 mod chunks;
+mod config;
 mod job;
 mod jobs;
 mod number;
@@ -14,7 +16,9 @@ mod table;
 mod text;
 mod throughput;
 
+pub(crate) use check::{CheckReport, Finding};
 pub(crate) use chunks::{ChunkRows, RowFormat};
+pub(crate) use config::{ConfigLine, ConfigReport};
 pub(crate) use job::{JobReport, Status, progress};
 pub(crate) use jobs::JobsReport;
 pub(crate) use number::{counted, grouped};

@@ -1,6 +1,7 @@
 //! A running job, for people: a bar on a terminal, a log line every few seconds elsewhere.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +15,9 @@ use super::number::{grouped, rate, span};
 /// How often a log line tells the progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// How often at most, whatever it waits for.
+const LINE_EVERY_MIN: Duration = Duration::from_secs(1);
+
 /// The rate is that of the last while.
 const RATE_WINDOW: Duration = Duration::from_secs(20);
 
@@ -22,7 +26,10 @@ pub(crate) struct ProgressView {
     bar: ProgressBar,
     job: JobName,
     seen: VecDeque<(Timestamp, u64)>,
-    told: Option<Timestamp>,
+    /// Parameters that a line tells of; without them, the time decides.
+    every: Option<NonZeroU64>,
+    /// When the last line was, and how much was settled.
+    told: Option<(Timestamp, u64)>,
 }
 
 /// A bar for standard error; hidden if that is no terminal or `quiet`.
@@ -36,8 +43,9 @@ pub(crate) fn bar(quiet: bool) -> ProgressBar {
 }
 
 impl ProgressView {
-    pub(crate) fn new(bar: ProgressBar, job: JobName) -> Self {
-        Self { bar, job, seen: VecDeque::new(), told: None }
+    /// Tells after `every` so many parameters, if it is given.
+    pub(crate) fn new(bar: ProgressBar, job: JobName, every: Option<NonZeroU64>) -> Self {
+        Self { bar, job, seen: VecDeque::new(), every, told: None }
     }
 
     /// Shows how far the job is.
@@ -62,12 +70,21 @@ impl ProgressView {
         self.bar.set_length(parameters.total);
         self.bar.set_position(settled);
         self.bar.set_message(message(settled, parameters.dead, per_second, eta));
-        let told = *self.told.get_or_insert(now);
-        if now.since(told) >= LINE_EVERY {
-            self.told = Some(now);
+        if self.is_line_due(settled, now) {
+            self.told = Some((now, settled));
             let job = self.job.as_str();
             Progress { job, parameters: counts, parameters_per_second: per_second, eta }
                 .emit(metrics);
+        }
+    }
+
+    fn is_line_due(&mut self, settled: u64, now: Timestamp) -> bool {
+        let (at, before) = *self.told.get_or_insert((now, settled));
+        match self.every {
+            None => now.since(at) >= LINE_EVERY,
+            Some(every) => {
+                settled.saturating_sub(before) >= every.get() && now.since(at) >= LINE_EVERY_MIN
+            }
         }
     }
 
@@ -95,4 +112,23 @@ fn message(settled: u64, dead: u64, per_second: f64, eta: Option<Duration>) -> S
         text += &format!("  {} dead", grouped(dead));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_due_by_time_or_by_parameters_and_never_twice_a_second() {
+        let at = |millis| Timestamp::since_boot(Duration::from_millis(millis));
+        let view = |every| ProgressView::new(bar(true), "job".parse().unwrap(), every);
+        let mut by_time = view(None);
+        let due = [(0, 0), (1_000_000, 4_999), (0, 5_000)];
+        let due = due.map(|(settled, now)| by_time.is_line_due(settled, at(now)));
+        assert_eq!(due, [false, false, true]);
+        let mut by_parameters = view(NonZeroU64::new(100));
+        let due = [(50, 0), (149, 9_000), (150, 999), (150, 1_000)];
+        let due = due.map(|(settled, now)| by_parameters.is_line_due(settled, at(now)));
+        assert_eq!(due, [false, false, false, true]);
+    }
 }
