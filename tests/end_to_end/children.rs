@@ -1,6 +1,6 @@
 //! A worker's child processes end with it, however it ends, and none is left behind.
 
-use ttg_tests::{Descendant, Running, Sandbox, Signal, adopt_orphans};
+use ttg_tests::{Descendant, Running, Sandbox, Signal, adopt_orphans, until};
 
 use crate::sandbox;
 
@@ -8,16 +8,12 @@ use crate::sandbox;
 const HANGS: &str = "submit --job hangs --kernel deadly --parameters 10 --chunk-size 10 \
                      --set hang=0 --timeout 10m";
 
-fn until_owned(sandbox: &Sandbox) {
-    while sandbox.store().query("SELECT 1 FROM tasks WHERE owner > 0").is_empty() {}
-}
-
 /// A store whose only chunk hangs and is suspect: a worker died with it.
 fn suspect() -> Sandbox {
     let sandbox = sandbox();
     sandbox.ttg(HANGS).expect_code(0);
     let victim = sandbox.start("worker --concurrency 1 --lease 10m");
-    until_owned(&sandbox);
+    until("a worker has it", || (sandbox.store().in_flight("hangs") == 1).then_some(()));
     victim.kill();
     sandbox
 }
@@ -25,11 +21,8 @@ fn suspect() -> Sandbox {
 /// Starts a worker with one slot, and returns it with its first child that `is_so`.
 fn with_child(sandbox: &Sandbox, is_so: impl Fn(&Descendant) -> bool) -> (Running, Descendant) {
     let worker = sandbox.start("worker --concurrency 1 --lease 10m --json");
-    loop {
-        if let Some(child) = worker.children().into_iter().find(&is_so) {
-            return (worker, child);
-        }
-    }
+    let child = until("it has a child", || worker.children().into_iter().find(&is_so));
+    (worker, child)
 }
 
 fn is_child(process: &Descendant) -> bool {
@@ -55,7 +48,7 @@ fn a_child_ends_with_its_worker_that_is_killed() {
 fn a_child_whose_worker_is_killed_before_it_has_begun_ends_too() {
     adopt_orphans();
     let sandbox = suspect();
-    let started = loop {
+    let (worker, child) = loop {
         let (worker, child) = with_child(&sandbox, is_child);
         child.signal(Signal::SIGSTOP);
         // Its worker asks it meanwhile.
@@ -67,12 +60,12 @@ fn a_child_whose_worker_is_killed_before_it_has_begun_ends_too() {
         worker.kill();
         child.end();
     };
-    let (worker, child) = started;
     worker.signal(Signal::SIGKILL);
-    while !child.again().is_some_and(|child| child.is_left()) {}
+    until("its worker is gone", || child.is_left().then_some(()));
     child.signal(Signal::SIGCONT);
+    // Again, this waits for both.
     worker.end();
-    assert_eq!(child.end(), None, "by itself");
+    child.end();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Of four workers two are killed and one stands still for longer than its lease. It comes back and
 //! changes nothing that is settled; what it did in vain is counted.
 
-use ttg_tests::{Report, Running, Sandbox, Signal, WorkerReport};
+use ttg_tests::{Report, Running, Sandbox, Signal, WorkerReport, until};
 
 use crate::sandbox;
 
@@ -51,17 +51,17 @@ fn held_by(sandbox: &Sandbox, worker: &AtWork) -> u64 {
 fn freeze(sandbox: &Sandbox, worker: &AtWork, inside: bool) -> u64 {
     let store = sandbox.store();
     // It writes every few milliseconds, for a part of one.
-    for _ in 0..1_000_000 {
+    until("it is caught in the right place", || {
         worker.running.freeze();
         if inside == (store.writer() == Some(worker.running.id())) {
             let held = held_by(sandbox, worker);
             if held > 0 {
-                return held;
+                return Some(held);
             }
         }
         worker.running.thaw();
-    }
-    panic!("it was never there");
+        None
+    })
 }
 
 fn kill(worker: AtWork) {
@@ -121,7 +121,7 @@ fn a_frozen_worker_that_comes_back_gives_up_what_others_took_over_and_works_on()
     sandbox.until("early", |report| report.workers.len() == 2);
     let held = freeze(&sandbox, &frozen, false);
     // The other has its own to do first.
-    while held_by(&sandbox, &frozen) > 0 {}
+    until("its chunks are taken over", || (held_by(&sandbox, &frozen) == 0).then_some(()));
     sandbox.ttg(&format!("{line} shared")).expect_code(0);
     let id = frozen.id.clone();
     frozen.running.thaw();

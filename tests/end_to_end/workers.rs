@@ -1,7 +1,7 @@
 //! `ttg worker` from its start to its end: it waits for work, computes what others submit, and ends
 //! when it was told to.
 
-use ttg_tests::{Ended, Running, Sandbox, Signal, WorkerReport};
+use ttg_tests::{Ended, Running, Sandbox, Signal, WorkerReport, until};
 
 use crate::sandbox;
 
@@ -12,10 +12,10 @@ fn worker(sandbox: &Sandbox, options: &str) -> Running {
     worker
 }
 
-/// Returns when workers hold exactly this many chunks.
-fn until_held(sandbox: &Sandbox, chunks: u64) {
-    let expected = format!("{chunks}\n");
-    while sandbox.store().query("SELECT count(*) FROM tasks WHERE owner > 0") != expected {}
+/// Returns when workers hold exactly this many chunks of `job`.
+fn until_held(sandbox: &Sandbox, job: &str, chunks: u64) {
+    let store = sandbox.store();
+    until("workers have the chunks", || (store.in_flight(job) == chunks).then_some(()));
 }
 
 /// The report of a worker that ended with `code`, for `status`.
@@ -37,14 +37,14 @@ fn a_signal_hands_the_work_over(signal: Signal) {
         .ttg("submit --job handed --parameters 600 --chunk-size 300 --set simulate-work-ms=4")
         .expect_code(0);
     let leaving = worker(&sandbox, options);
-    until_held(&sandbox, 2);
+    until_held(&sandbox, "handed", 2);
     let staying = worker(&sandbox, &format!("{options} --until-complete handed"));
 
     leaving.signal(signal);
     let left = reported(leaving.end(), 0, "drained");
     assert_eq!((left.chunks, left.leases_lost), (0, 0), "{left:#?}");
     // The other has it at once.
-    until_held(&sandbox, 2);
+    until_held(&sandbox, "handed", 2);
     let stayed = reported(staying.end(), 0, "complete");
     assert_eq!((stayed.chunks, stayed.redelivered), (2, 0), "{stayed:#?}");
 
@@ -74,7 +74,7 @@ fn a_second_signal_ends_a_worker_whose_kernel_does_not() {
     let job = "submit --job stuck --parameters 1 --chunk-size 1 --set simulate-work-ms=600000";
     sandbox.ttg(job).expect_code(0);
     let worker = worker(&sandbox, "--lease 10m");
-    until_held(&sandbox, 1);
+    until_held(&sandbox, "stuck", 1);
     // Two of a kind could arrive as one. Of two kinds, either may be seen first.
     worker.signal(Signal::SIGTERM);
     worker.signal(Signal::SIGINT);

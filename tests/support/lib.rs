@@ -15,7 +15,7 @@ pub use family::{Descendant, adopt_orphans};
 pub use fleet::Fleet;
 pub use nix::sys::signal::Signal;
 pub use oracle::python;
-pub use process::{DEADLINE, Ended, Running, peak_memory_of_children};
+pub use process::{DEADLINE, Ended, Running, peak_memory_of_children, until};
 pub use report::{Chunks, Parameters, Report, WorkerReport, WorkerShare};
 pub use sandbox::Sandbox;
 pub use store::{Store, dead_letters};

@@ -18,6 +18,20 @@ use crate::report::{Report, WorkerReport};
 /// What takes longer hangs.
 pub const DEADLINE: Duration = Duration::from_secs(100);
 
+/// Looks until it sees something.
+///
+/// # Panics
+/// If the deadline comes before it; then `what` did not happen.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = SystemClock.now().after(DEADLINE);
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(SystemClock.now() < deadline, "{DEADLINE:?} were not enough: {what}");
+    }
+}
+
 /// A line, with its line break, of one of the two streams.
 enum Line {
     Out(String),

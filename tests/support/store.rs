@@ -43,6 +43,17 @@ impl Store<'_> {
         outcomes
     }
 
+    /// How many chunks of `job` workers hold.
+    ///
+    /// # Panics
+    /// If there is no such job.
+    pub fn in_flight(&self, job: &str) -> u64 {
+        let (runtime, broker) = self.open();
+        let uid = uid(&runtime, &broker, job);
+        let progress = runtime.block_on(broker.progress(uid)).expect("progress can be read");
+        progress.expect("the job is known").chunks.in_flight
+    }
+
     /// Stops `job`, as a user may.
     ///
     /// # Panics
