@@ -94,12 +94,17 @@ fn check_tells_a_folder_that_may_not_be_written() {
 #[test]
 fn a_finding_is_told_with_its_remedy() {
     let text = transcript(&sandbox(), &["check --kernel unknown --data-dir /proc/ttg"]);
-    let told = text.lines().filter(|line| {
-        !["disk", "file system", "open files", "clock", "concurrency"]
-            .iter()
-            .any(|varies| line.contains(&format!(" {varies} ")))
-    });
-    assert_snapshot!(told.flat_map(|line| [line, "\n"]).collect::<String>());
+    let varies = ["disk", "file system", "open files", "clock", "concurrency"];
+    let mut told = Vec::new();
+    let mut is_constant = true;
+    for line in text.lines() {
+        // A remedy belongs to the finding above it.
+        if !line.trim_start().starts_with("-> ") {
+            is_constant = !varies.iter().any(|check| line.contains(&format!(" {check} ")));
+        }
+        told.extend(is_constant.then_some(line));
+    }
+    assert_snapshot!(told.join("\n"));
 }
 
 #[test]
