@@ -61,6 +61,12 @@ impl Worker {
         self.supervisor.tell(SupervisorMsg::Stop);
     }
 
+    /// Ends it at once, as the death of its process would: nothing is given back and nothing is
+    /// settled, so that its leases run out.
+    pub fn kill(&self) {
+        self.supervisor.cell().kill();
+    }
+
     /// Returns when it has ended; may be called again.
     ///
     /// # Errors

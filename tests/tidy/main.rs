@@ -96,6 +96,7 @@ rules! {
         kept by [
             ("a/src/b.rs", concat!("sl", "eep(x)\n#[cfg(test)]\nmod tests {\n}")),
             ("tests/kernels/b.rs", concat!("sl", "eep(x)")),
+            ("tests/simulation/b.rs", concat!("sl", "eep(x)")),
         ];
 
     no_path_is_of_one_machine(machine_paths):

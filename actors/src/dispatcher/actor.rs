@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::task::JoinHandle;
 use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered, TakenOver};
 use ttg_observability::metrics::{ActorKind, BrokerOperation};
 use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
@@ -48,7 +47,8 @@ pub(crate) struct State {
     result_sink: Address<ResultSinkMsg>,
     lease_keeper: Address<LeaseKeeperMsg>,
     slots: BTreeMap<SlotId, Address<ComputeMsg>>,
-    receive: Option<JoinHandle<()>>,
+    /// When the last receive was made: what it brings is leased since then at the earliest.
+    asked: Timestamp,
     /// Since when the broker does not answer.
     lost_since: Option<Timestamp>,
 }
@@ -76,7 +76,7 @@ impl Actor for Dispatcher {
             result_sink: arguments.result_sink,
             lease_keeper: arguments.lease_keeper,
             slots: BTreeMap::new(),
-            receive: None,
+            asked: ports.clock.now(),
             lost_since: None,
         };
         // A dispatcher before this one may have left leases, and work in the slots.
@@ -150,21 +150,14 @@ impl Actor for Dispatcher {
     }
 }
 
-/// However the actor ends, its receive ends with it. That may have leased chunks all the same: the
-/// next dispatcher, or at the end the supervisor, gives back strays.
-impl Drop for State {
-    fn drop(&mut self) {
-        if let Some(receive) = self.receive.take() {
-            receive.abort();
-        }
-    }
-}
-
 impl Dispatcher {
     fn perform(&self, state: &mut State, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Receive(credit) => state.receive = Some(self.receive(state, credit)),
+                Effect::Receive(credit) => {
+                    state.asked = self.0.ports.clock.now();
+                    self.receive(state, credit);
+                }
                 Effect::Assign(slot, work) => {
                     if let Some(compute) = state.slots.get(&slot) {
                         compute.tell(ComputeMsg::Assign(work));
@@ -174,7 +167,10 @@ impl Dispatcher {
                     let reply_to = state.myself.clone();
                     state.result_sink.tell(ResultSinkMsg::Settle { settlements, reply_to });
                 }
-                Effect::Hold(held) => state.lease_keeper.tell(LeaseKeeperMsg::Hold(held)),
+                Effect::Hold(held) => {
+                    let since = state.asked;
+                    state.lease_keeper.tell(LeaseKeeperMsg::Hold { held, since });
+                }
                 Effect::Release(ids) => state.lease_keeper.tell(LeaseKeeperMsg::Release(ids)),
                 Effect::Cancel(cancels) => {
                     cancels.iter().for_each(ttg_runtime::kernel::Cancel::set);
@@ -189,21 +185,29 @@ impl Dispatcher {
         }
     }
 
-    /// Asks the broker beside the mailbox, so that results are handled while it waits.
-    fn receive(&self, state: &State, credit: Credit) -> JoinHandle<()> {
+    /// Asks the broker beside the mailbox, so that results are handled while it waits. However the
+    /// actor ends, this ends with it, at once: the state of a killed actor lives on until its
+    /// supervisor reads of the end. It may have leased chunks all the same, which the next
+    /// dispatcher, or at the end the supervisor, gives back as strays.
+    fn receive(&self, state: &State, credit: Credit) {
         let wiring = Arc::clone(&self.0);
         let mut announced = Announced { to: state.myself.clone(), answered: false };
+        let dispatcher = state.myself.cell();
         tokio::spawn(async move {
             let ports = &wiring.ports;
             let started = ports.clock.now();
-            let received = ports.broker.receive(credit, RECEIVE_WAIT).await;
+            let received = tokio::select! {
+                biased;
+                _ = dispatcher.wait(None) => return,
+                received = ports.broker.receive(credit, RECEIVE_WAIT) => received,
+            };
             if received.as_ref().is_ok_and(|deliveries| !deliveries.is_empty()) {
                 let took = ports.clock.now().since(started);
                 ports.metrics.broker_operation(BrokerOperation::Receive).observe(took);
             }
             announced.answered = true;
             announced.to.tell(DispatcherMsg::Received(received));
-        })
+        });
     }
 
     fn count_received(&self, deliveries: &[Delivery]) {

@@ -23,9 +23,7 @@ impl DispatcherState {
             return effects;
         }
         for slot in self.slots.hungry(self.pace.refill_at()) {
-            let count = self.pace.assignment(self.ready.len(), self.slots.len());
-            let next = |_| self.ready.pop_front().and_then(|id| self.assign(id, slot, now));
-            let work: Vec<_> = (0..count).map_while(next).collect();
+            let work = self.assign_batch(slot, now);
             if !work.is_empty() {
                 effects.push(Effect::Assign(slot, work));
             }
@@ -41,6 +39,35 @@ impl DispatcherState {
             }
         }
         effects
+    }
+
+    /// What a slot is handed at once. It reports at the end of a batch at the latest, so that of one
+    /// batch it may be further than is known here. A batch is of one job, whose timeout holds for all
+    /// of it. What has a process of its own is alone in its slot: others watch its time, and nothing
+    /// is to wait for it while another slot is idle.
+    fn assign_batch(&mut self, slot: SlotId, now: Timestamp) -> Vec<Assignment> {
+        let count = self.pace.assignment(self.ready.len(), self.slots.len());
+        let mut last = self.slots.last(slot);
+        let mut batch = Vec::new();
+        while batch.len() < count
+            && let Some(&id) = self.ready.front()
+            && last.is_none_or(|last| self.may_follow(last, id, !batch.is_empty()))
+        {
+            self.ready.pop_front();
+            batch.extend(self.assign(id, slot, now));
+            last = Some(id);
+        }
+        batch
+    }
+
+    fn may_follow(&self, before: DeliveryId, next: DeliveryId, in_batch: bool) -> bool {
+        let Some((before, next)) = self.table.get(before).zip(self.table.get(next)) else {
+            return true;
+        };
+        let job = next.delivery.chunk.key.job;
+        let shared = next.manner == Manner::Shared && !self.hung.contains(&job);
+        let of_one_job = before.delivery.chunk.key.job == job;
+        before.manner == Manner::Shared && shared && (of_one_job || !in_batch)
     }
 
     /// Gives back what is ready, lets end what was begun, and then evaluates one at a time.
@@ -64,6 +91,7 @@ impl DispatcherState {
         let entry = self.table.get_mut(id)?;
         let chunk = entry.delivery.chunk.clone();
         let kernel = Arc::clone(self.kernels.get(&chunk.spec.kernel)?);
+        // Its job's kernel may have hung here since it came.
         if entry.manner == Manner::Shared && self.hung.contains(&chunk.key.job) {
             entry.manner = Manner::Isolated;
         }

@@ -43,6 +43,11 @@ impl Slots {
         }
     }
 
+    /// What a slot was given last, if it has not reported it.
+    pub(super) fn last(&self, slot: SlotId) -> Option<DeliveryId> {
+        self.0.get(&slot)?.assigned.back().copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

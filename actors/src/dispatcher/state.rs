@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use ttg_runtime::invariants::{credit_is_respected, outcome_is_whole};
 use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
@@ -139,7 +140,7 @@ impl DispatcherState {
             finished_at: wall,
             computed_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         };
-        debug_assert!(ttg_runtime::invariants::outcome_is_whole(&outcome));
+        debug_assert!(outcome_is_whole(&outcome));
         outcome
     }
 }
@@ -151,7 +152,7 @@ pub(super) fn on_received(
     at: Moment,
 ) -> Vec<Effect> {
     debug_assert!(
-        state.requested.is_some_and(|credit| deliveries.len() <= credit.get() as usize),
+        state.requested.is_some_and(|credit| credit_is_respected(credit, &deliveries)),
         "a broker never exceeds its credit"
     );
     state.requested = None;

@@ -57,14 +57,25 @@ impl Actor for LeaseKeeper {
                 state.dispatcher = Some(dispatcher);
                 on_attach(&mut state.leases);
             }
-            LeaseKeeperMsg::Hold(held) => on_hold(&mut state.leases, held, ports.clock.now()),
+            LeaseKeeperMsg::Hold { held, since } => {
+                // After an answer that was long on its way, the next tick may be too late.
+                if on_hold(&mut state.leases, held, since, ports.clock.now()) {
+                    self.renew(state).await;
+                }
+            }
             LeaseKeeperMsg::Release(ids) => on_release(&mut state.leases, &ids),
             LeaseKeeperMsg::Renew => {
-                self.renew(state).await;
-                state.myself.tell_after(self.0.config.lease / 3, || LeaseKeeperMsg::Renew);
+                let began = ports.clock.now();
+                let lease = self.0.config.lease;
+                let pause = if self.renew(state).await {
+                    (lease / 3).saturating_sub(ports.clock.now().since(began))
+                } else {
+                    lease / 12
+                };
+                state.myself.tell_after(pause, || LeaseKeeperMsg::Renew);
             }
             LeaseKeeperMsg::Beat => {
-                self.beat().await;
+                self.beat();
                 state.myself.tell_after(BEAT_EVERY, || LeaseKeeperMsg::Beat);
             }
         }
@@ -73,18 +84,18 @@ impl Actor for LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// A renewal that fails is made again at the next tick: there are two more before the lease
-    /// ends, and a chunk whose lease ended while the broker was away is still committed first or
-    /// dropped as a duplicate.
-    async fn renew(&self, state: &mut State) {
+    /// Renews what is due. False if that failed: it is made again soon, so that each lease is asked
+    /// for at least twice before it ends. A chunk whose lease ended while the broker was away is
+    /// still committed first or dropped as a duplicate.
+    async fn renew(&self, state: &mut State) -> bool {
         let ports = &self.0.ports;
         let asked = ports.clock.now();
         let (ids, receipts) = on_renew(&state.leases, asked);
         if ids.is_empty() {
-            return;
+            return true;
         }
         let call = ports.broker.renew(&receipts);
-        let answers = tokio::time::timeout(self.0.config.lease / 3, call).await;
+        let answers = tokio::time::timeout(self.0.config.lease / 4, call).await;
         let took = ports.clock.now().since(asked);
         ports.metrics.broker_operation(BrokerOperation::Renew).observe(took);
         match answers {
@@ -100,12 +111,20 @@ impl LeaseKeeper {
                     dispatcher.tell(DispatcherMsg::LeasesLost(lost));
                 }
             }
-            Ok(Err(error)) => tracing::warn!(%error, leases = ids.len(), "could not renew leases"),
-            Err(_) => tracing::warn!(leases = ids.len(), "renewing leases took too long"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, leases = ids.len(), "could not renew leases");
+                return false;
+            }
+            Err(_) => {
+                tracing::warn!(leases = ids.len(), "renewing leases took too long");
+                return false;
+            }
         }
+        true
     }
 
-    async fn beat(&self) {
+    /// Beside the mailbox: a beat that takes long must not keep leases from being renewed.
+    fn beat(&self) {
         let (config, ports) = (&self.0.config, &self.0.ports);
         let counts = self.0.stats.read();
         let beat = Beat {
@@ -118,9 +137,12 @@ impl LeaseKeeper {
             chunks: counts.chunks + counts.dead_chunks,
             parameters: counts.parameters,
         };
-        let told = tokio::time::timeout(BEAT_EVERY, ports.broker.beat(&beat)).await;
-        if !matches!(told, Ok(Ok(()))) {
-            tracing::debug!("a beat did not reach the broker");
-        }
+        let broker = Arc::clone(&ports.broker);
+        tokio::spawn(async move {
+            let told = tokio::time::timeout(BEAT_EVERY, broker.beat(&beat)).await;
+            if !matches!(told, Ok(Ok(()))) {
+                tracing::debug!("a beat did not reach the broker");
+            }
+        });
     }
 }

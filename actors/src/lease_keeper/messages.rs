@@ -1,6 +1,6 @@
 //! What the lease keeper can be told.
 
-use ttg_runtime::{DeliveryId, Receipt};
+use ttg_runtime::{DeliveryId, Receipt, Timestamp};
 
 use crate::address::Address;
 use crate::dispatcher::DispatcherMsg;
@@ -9,8 +9,9 @@ use crate::dispatcher::DispatcherMsg;
 pub(crate) enum LeaseKeeperMsg {
     /// From a new dispatcher: losses go here from now on; what an older one held is forgotten.
     Attach(Address<DispatcherMsg>),
-    /// From the dispatcher: these are in flight here.
-    Hold(Vec<(DeliveryId, Receipt)>),
+    /// From the dispatcher: these are in flight here, their leases run since `since` at the
+    /// earliest.
+    Hold { held: Vec<(DeliveryId, Receipt)>, since: Timestamp },
     /// From the dispatcher: these are not, any more.
     Release(Vec<DeliveryId>),
     /// From its own timer: renew.

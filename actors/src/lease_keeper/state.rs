@@ -26,9 +26,15 @@ pub(super) fn on_attach(state: &mut Leases) {
     state.held.clear();
 }
 
-/// These are in flight since `now`.
-pub(super) fn on_hold(state: &mut Leases, held: Vec<(DeliveryId, Receipt)>, now: Timestamp) {
-    state.held.extend(held.into_iter().map(|(id, receipt)| (id, (receipt, now))));
+/// These are in flight since `since`. True if they are due for renewal already.
+pub(super) fn on_hold(
+    state: &mut Leases,
+    held: Vec<(DeliveryId, Receipt)>,
+    since: Timestamp,
+    now: Timestamp,
+) -> bool {
+    state.held.extend(held.into_iter().map(|(id, receipt)| (id, (receipt, since))));
+    now.since(since) >= state.renew_after
 }
 
 /// These are not, any more.
@@ -93,8 +99,8 @@ mod tests {
     #[test]
     fn only_what_is_in_flight_and_old_enough_is_renewed() {
         let mut leases = Leases::new(Duration::from_secs(12));
-        on_hold(&mut leases, vec![lease(1), lease(2)], at(100));
-        on_hold(&mut leases, vec![lease(3)], at(103));
+        assert!(!on_hold(&mut leases, vec![lease(1), lease(2)], at(100), at(100)));
+        assert!(!on_hold(&mut leases, vec![lease(3)], at(103), at(103)));
         on_release(&mut leases, &[DeliveryId(2)]);
         assert_eq!(on_renew(&leases, at(102)).0, []);
         assert_eq!(on_renew(&leases, at(104)).0, [DeliveryId(1)]);
@@ -104,9 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_long_on_its_way_is_due_when_it_comes() {
+        let mut leases = Leases::new(Duration::from_secs(12));
+        assert!(on_hold(&mut leases, vec![lease(1)], at(100), at(103)));
+        assert_eq!(on_renew(&leases, at(103)).0, [DeliveryId(1)]);
+    }
+
+    #[test]
     fn a_lost_lease_is_told_once_and_a_settled_one_is_not() {
         let mut leases = Leases::new(Duration::from_secs(12));
-        on_hold(&mut leases, vec![lease(1), lease(2)], at(0));
+        on_hold(&mut leases, vec![lease(1), lease(2)], at(0), at(0));
         let (ids, _) = on_renew(&leases, at(5));
         on_release(&mut leases, &[DeliveryId(2)]);
         let answers = [Renewed::Lost, Renewed::Lost];

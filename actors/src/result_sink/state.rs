@@ -87,7 +87,12 @@ pub(super) fn on_flush(
                 batch.nacks.push(Nack { receipt, retry_in, failure });
                 batch.attempts.push((failures, spec.policy.max_attempts));
             }
-            Settlement::GiveBack { back, .. } => batch.give_backs.push(back),
+            Settlement::GiveBack { mut back, .. } => {
+                // Or a worker that cannot evaluate the chunk asks again at the very moment at which
+                // it is due, each time, and nobody else ever gets it.
+                back.retry_in += back.retry_in.mul_f64(jitter() / 2.0);
+                batch.give_backs.push(back);
+            }
         }
     }
     Some(batch)
@@ -138,6 +143,20 @@ mod tests {
         assert_eq!(on_settle(&mut state, many(300..301), at(12)), None);
         on_flush(&mut state, at(12), || 0.0);
         assert_eq!(on_settle(&mut state, many(301..302), at(16)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_delayed_return_has_jitter_and_one_without_delay_is_due_at_once() {
+        let mut state = Gathered::default();
+        let receipt = |id| match give_back(id) {
+            Settlement::GiveBack { back, .. } => back.receipt,
+            other => panic!("{other:?}"),
+        };
+        let delay = Duration::from_secs(4);
+        let delayed = Settlement::give_back(DeliveryId(1), receipt(1), delay);
+        on_settle(&mut state, vec![delayed, give_back(2)], at(0));
+        let backs = on_flush(&mut state, at(0), || 0.5).unwrap().give_backs;
+        assert_eq!([backs[0].retry_in, backs[1].retry_in], [delay * 5 / 4, Duration::ZERO]);
     }
 
     #[test]

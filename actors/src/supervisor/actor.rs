@@ -196,6 +196,9 @@ impl WorkerSupervisor {
             dispatcher.tell(DispatcherMsg::SlotLost(slot, failure));
         }
         if state.stopping && ending != Ending::Hopeless {
+            if ending == Ending::Failed && state.asked_to_end != Some(child.kind) {
+                Self::cut_short(state, child.kind);
+            }
             Self::stop_next(state);
             return;
         }
@@ -220,6 +223,17 @@ impl WorkerSupervisor {
         if let Err(error) = restarted {
             let actor = child.kind.name();
             self.give_up(state, WorkerError::Start { actor, reason: error.to_string() });
+        }
+    }
+
+    /// A child failed that others need to drain: leases would no longer be renewed, or outcomes no
+    /// longer be settled. Those others end now, and what they held is given back with the strays.
+    fn cut_short(state: &State, failed: ChildKind) {
+        if failed == ChildKind::Compute {
+            return;
+        }
+        for dependant in state.spec.dependants_of(failed) {
+            state.children.cells(dependant).iter().for_each(ActorCell::kill);
         }
     }
 

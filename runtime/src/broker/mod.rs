@@ -13,7 +13,7 @@ pub use embedded::EmbeddedHarness;
 pub use embedded::{EmbeddedBroker, EmbeddedConfig};
 #[cfg(any(test, feature = "conformance"))]
 pub use memory::MemoryHarness;
-pub use memory::{MemoryBroker, MemoryStore};
+pub use memory::{MemoryBroker, MemorySnapshot, MemoryStore};
 pub use port::{
     Broker, Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
     Renewed, Settled,

@@ -227,7 +227,9 @@ impl Evaluation<'_> {
         let columns = open.names.iter().zip(&mut open.accumulators).map(|(name, accumulator)| {
             Column { name: name.clone(), aggregate: accumulator.take() }
         });
-        Evaluated::Completed { columns: columns.collect(), dead, took: now.since(started) }
+        // Not up to the last good slice only: a panic takes time, too.
+        let took = self.clock.now().since(started);
+        Evaluated::Completed { columns: columns.collect(), dead, took }
     }
 
     /// The failure of an attempt that outlasted the job's timeout with work left. The last attempt

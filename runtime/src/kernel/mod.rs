@@ -1,5 +1,6 @@
 //! Kernels: the user's algorithms. `port` is the trait to implement, `evaluation` runs it over a
-//! chunk, `execution` is where that happens (a port), `child` keeps a process apart for what may end it, the rest are the built-in kernels.
+//! chunk, `execution` is where that happens (a port), `child` keeps a process apart for what may end
+//! it, the rest are the built-in kernels.
 
 mod child;
 mod collatz;
@@ -14,7 +15,7 @@ mod registry;
 mod rows;
 mod threads;
 
-pub use child::{ChildCommand, serve};
+pub use child::{AskChild, ChildCommand, NoAnswer, Order, evaluate as evaluate_in_child, serve};
 pub use collatz::Collatz;
 pub use evaluation::{Cancel, Evaluated, Evaluation, Limits, Scratch};
 pub use execution::{Assignment, Execution, Reports, Slot, SlotReport};

@@ -49,11 +49,27 @@ impl MemoryStore {
         MemoryBroker { store: self.clone(), worker, lease }
     }
 
+    /// What it holds now, for [`restore`](Self::restore).
+    pub fn snapshot(&self) -> MemorySnapshot {
+        MemorySnapshot(self.state().clone())
+    }
+
+    /// Holds what it held at `snapshot`, as a broker that was restarted and had written no more
+    /// than that to its disk: what it answered since then is forgotten, all of it together.
+    pub fn restore(&self, snapshot: &MemorySnapshot) {
+        self.state().go_back_to(&snapshot.0);
+        self.shared.changed.notify_waiters();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         let state = self.shared.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What a [`MemoryStore`] held at one moment.
+#[derive(Clone)]
+pub struct MemorySnapshot(State);
 
 /// One consumer of a [`MemoryStore`].
 #[derive(Clone)]

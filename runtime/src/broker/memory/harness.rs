@@ -17,6 +17,13 @@ pub struct MemoryHarness {
     clock: Arc<ManualClock>,
 }
 
+impl MemoryHarness {
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+}
+
 #[async_trait]
 impl Harness for MemoryHarness {
     async fn start() -> Self {

@@ -23,6 +23,7 @@ pub(super) struct OpenChunks {
     pub(super) delayed: u64,
 }
 
+#[derive(Clone)]
 pub(super) struct Ledger {
     pub(super) job: JobRecord,
     pub(super) cancelled: bool,

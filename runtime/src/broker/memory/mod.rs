@@ -9,6 +9,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use adapter::{MemoryBroker, MemoryStore};
+pub use adapter::{MemoryBroker, MemorySnapshot, MemoryStore};
 #[cfg(any(test, feature = "conformance"))]
 pub use harness::MemoryHarness;

@@ -14,7 +14,7 @@ use crate::ids::{JobName, JobUid, WorkerId};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct State {
     /// In the order of their registration.
     jobs: Vec<Ledger>,
@@ -27,6 +27,7 @@ pub(super) struct State {
     beats: BTreeMap<WorkerId, (Timestamp, Beat)>,
 }
 
+#[derive(Clone)]
 struct OpenChunk {
     chunk: Chunk,
     /// When it may be delivered next: the end of its wait or of its lease.
@@ -36,13 +37,21 @@ struct OpenChunk {
     suspect: bool,
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Place {
     Waiting { after_failure: bool },
     Leased { worker: WorkerId, fence: u64 },
 }
 
 impl State {
+    /// What `earlier` was. Deliveries made since then are forgotten, yet none after it has the
+    /// number of one of them.
+    pub(super) fn go_back_to(&mut self, earlier: &Self) {
+        let fence = self.fence;
+        self.clone_from(earlier);
+        self.fence = fence;
+    }
+
     pub(super) fn register(&mut self, job: &JobRecord) -> Registered {
         if let Some(existing) = self.job(&job.name) {
             return Registered::Existing(Box::new(existing));

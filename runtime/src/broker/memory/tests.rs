@@ -66,3 +66,16 @@ async fn a_worker_that_reconnects_holds_what_it_held() {
     assert_eq!(renewed, [Renewed::Held]);
     assert_eq!(after.give_back_strays(&[]).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_restored_store_forgets_deliveries_but_not_their_numbers() {
+    let (harness, a) = published(1).await;
+    let before = harness.store().snapshot();
+    let forgotten = a.receive(ONE, Duration::ZERO).await.unwrap().remove(0);
+    harness.store().restore(&before);
+    let delivery = a.receive(ONE, Duration::ZERO).await.unwrap().remove(0);
+    assert!(!delivery.suspect);
+    assert_ne!(delivery.receipt, forgotten.receipt);
+    let renewed = a.renew(&[forgotten.receipt, delivery.receipt]).await.unwrap();
+    assert_eq!(renewed, [Renewed::Lost, Renewed::Held]);
+}

@@ -14,4 +14,4 @@ mod wire;
 pub use guest::serve;
 pub use host::ChildCommand;
 pub(super) use host::{Child, Running};
-pub(super) use parts::{Order, evaluate};
+pub use parts::{AskChild, NoAnswer, Order, evaluate};

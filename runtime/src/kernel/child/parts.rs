@@ -20,29 +20,39 @@ const PART_WORK: Duration = Duration::from_millis(50);
 const DEATHS: u32 = 2;
 
 /// One attempt at one chunk, for a child.
-pub(crate) struct Order<'a> {
-    pub(crate) chunk: &'a Chunk,
-    pub(crate) last_attempt: bool,
+pub struct Order<'a> {
+    /// What to evaluate.
+    pub chunk: &'a Chunk,
+    /// Keep the good parameters and bury the bad ones: no attempt follows.
+    pub last_attempt: bool,
 }
 
 /// Why a child did not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum NoAnswer {
+pub enum NoAnswer {
     /// It ended, or was ended since it took too long: the fault of the parameter under its cursor,
     /// or, without one, of the kernel's start.
-    Lost { kind: FailureKind, message: String, cursor: Option<u64> },
+    Lost {
+        /// Which of both.
+        kind: FailureKind,
+        /// How it ended.
+        message: String,
+        /// The parameter that it was at.
+        cursor: Option<u64>,
+    },
     /// The work was cancelled.
     Cancelled,
 }
 
 /// Who evaluates a part of a chunk; after a [`NoAnswer::Lost`] with a fresh child.
-pub(crate) trait AskChild {
+pub trait AskChild {
+    /// Has a child evaluate `part`.
     fn ask(&mut self, part: Chunk, last_attempt: bool) -> Result<Evaluated, NoAnswer>;
 }
 
 /// Evaluates the chunk of `order`. Before the last attempt whatever goes wrong fails the attempt; at
 /// the last one it costs the parameters that it happened at.
-pub(crate) fn evaluate(order: &Order<'_>, child: &mut impl AskChild) -> Evaluated {
+pub fn evaluate(order: &Order<'_>, child: &mut impl AskChild) -> Evaluated {
     if order.last_attempt {
         return Burial::new(order.chunk.range).run(order, child);
     }
