@@ -81,6 +81,20 @@ fn what_a_chunk_did_before_decides_where_it_is_evaluated() {
 }
 
 #[test]
+fn a_worker_that_stood_still_blames_no_kernel_for_it() {
+    let mut state = state(1);
+    received(&mut state, vec![fresh(0)]);
+    let timeout = JobPolicy::default().timeout.as_secs();
+    on_tick(&mut state, at(1));
+    let woken = 9 * timeout;
+    assert_eq!(on_tick(&mut state, at(woken)).len(), 0, "its machine slept");
+    assert_eq!(on_tick(&mut state, at(woken + 1)).len(), 0);
+    let ticks = (woken + 2..).map(|second| on_tick(&mut state, at(second)).len());
+    let noticed = ticks.take_while(|effects| *effects == 0).count() as u64;
+    assert!((timeout - 3..timeout + 1).contains(&noticed), "{noticed}");
+}
+
+#[test]
 fn a_kernel_that_does_not_come_back_is_given_up_and_its_job_isolated() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0), fresh(1)]);

@@ -1,6 +1,7 @@
 //! The compute slots, and what each was given.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use ttg_runtime::{DeliveryId, SlotId, Timestamp};
 
@@ -41,6 +42,11 @@ impl Slots {
             queue.assigned.retain(|assigned| *assigned != id);
             queue.begun = now;
         }
+    }
+
+    /// No kernel ran for so long.
+    pub(super) fn stood_still(&mut self, gap: Duration) {
+        self.0.values_mut().for_each(|queue| queue.begun = queue.begun.after(gap));
     }
 
     /// What a slot was given last, if it has not reported it.

@@ -23,6 +23,10 @@ const FOREIGN_KERNEL_DELAY: Duration = Duration::from_secs(5);
 /// How long after a chunk's timeout its kernel may still end by itself, at a slice's end.
 const HANG_GRACE: Duration = Duration::from_secs(1);
 
+/// In a longer gap between two ticks this process did not run: it was stopped, or its machine slept. Nor
+/// did its kernels.
+const TICK_GAP_MAX: Duration = Duration::from_secs(2);
+
 /// Jobs that are remembered for a kernel that hung.
 const HUNG_JOBS_MAX: usize = 64;
 
@@ -65,6 +69,8 @@ pub(super) struct DispatcherState {
     pub(super) waiting_alone: VecDeque<DeliveryId>,
     /// Jobs whose kernel hung here.
     pub(super) hung: BTreeSet<JobUid>,
+    /// The last tick.
+    ticked: Option<Timestamp>,
     pub(super) requested: Option<Credit>,
     pub(super) pace: Pace,
     pub(super) draining: bool,
@@ -82,6 +88,7 @@ impl DispatcherState {
             ready: VecDeque::new(),
             waiting_alone: VecDeque::new(),
             hung: BTreeSet::new(),
+            ticked: None,
             requested: None,
             pace: Pace::default(),
             draining: false,
@@ -248,6 +255,10 @@ pub(super) fn on_slot_lost(
 /// Time has passed. A kernel that does not even come back at the end of a slice is given up together
 /// with its thread. An isolated one is ended by who watches its process.
 pub(super) fn on_tick(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
+    let gap = state.ticked.replace(at.now).map_or(Duration::ZERO, |before| at.now.since(before));
+    if gap > TICK_GAP_MAX {
+        state.slots.stood_still(gap);
+    }
     let mut effects = Vec::new();
     for (slot, delivery, begun) in state.slots.busy() {
         let Some(entry) = state.table.get(delivery) else { continue };

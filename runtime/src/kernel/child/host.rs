@@ -1,5 +1,6 @@
 //! The worker's side: one child, asked one thing at a time, and ended when it must be.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -101,12 +102,17 @@ impl Child<'_> {
     }
 }
 
+/// In a longer gap between two looks nothing ran: the worker was stopped, or its machine slept.
+const LOOK_GAP_MAX: Duration = Duration::from_secs(2);
+
 /// How long a child may be silent. An attempt as a whole has the job's timeout; in the last attempt
 /// each parameter has, since its good ones are to be kept.
 struct Patience {
     timeout: Duration,
     last_attempt: bool,
-    since: std::cell::Cell<(Option<u64>, Timestamp)>,
+    since: Cell<(Option<u64>, Timestamp)>,
+    /// The last look.
+    looked: Cell<Timestamp>,
 }
 
 enum Look {
@@ -119,11 +125,16 @@ impl Patience {
     fn new(part: &Chunk, last_attempt: bool, started: Timestamp, now: Timestamp) -> Self {
         let since = if last_attempt { now } else { started };
         let timeout = part.spec.policy.timeout;
-        Self { timeout, last_attempt, since: std::cell::Cell::new((None, since)) }
+        Self { timeout, last_attempt, since: Cell::new((None, since)), looked: Cell::new(now) }
     }
 
     fn look(&self, cursor: Option<u64>, now: Timestamp) -> Look {
-        let (seen, since) = self.since.get();
+        let gap = now.since(self.looked.replace(now));
+        let (seen, mut since) = self.since.get();
+        if gap > LOOK_GAP_MAX {
+            since = since.after(gap);
+            self.since.set((seen, since));
+        }
         if self.last_attempt && cursor != seen {
             self.since.set((cursor, now));
             return Look::Wait;
@@ -244,4 +255,55 @@ fn how_it_ended(status: ExitStatus) -> String {
         _ => "",
     };
     format!("it killed its process by signal {signal}{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chunk::{ParameterRange, TraceContext};
+    use crate::ids::{ChunkIndex, JobUid};
+    use crate::job::{JobPolicy, JobSpec};
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::since_boot(Duration::from_secs(seconds))
+    }
+
+    fn patience(last_attempt: bool) -> Patience {
+        let spec = Arc::new(JobSpec {
+            parameters: ParameterRange::new(0, 10).unwrap(),
+            kernel: "reference".parse().unwrap(),
+            options: std::collections::BTreeMap::new(),
+            chunk_size: NonZeroU64::new(10).unwrap(),
+            policy: JobPolicy { timeout: Duration::from_secs(10), ..JobPolicy::default() },
+        });
+        let job = JobUid::from([0; 16]);
+        let chunk = Chunk::cut(job, &spec, ChunkIndex(0), &TraceContext::default()).unwrap();
+        Patience::new(&chunk, last_attempt, at(0), at(0))
+    }
+
+    fn overdue_at(patience: &Patience, looks: impl IntoIterator<Item = (u64, u64)>) -> Option<u64> {
+        let is_overdue = |(second, cursor): &(u64, u64)| {
+            matches!(patience.look(Some(*cursor), at(*second)), Look::Overdue)
+        };
+        looks.into_iter().find(is_overdue).map(|(second, _)| second)
+    }
+
+    #[test]
+    fn an_attempt_has_its_timeout_and_at_the_last_one_each_parameter_has() {
+        let looks = || (1..30).map(|second| (second, second / 6));
+        assert_eq!(overdue_at(&patience(false), looks()), Some(10));
+        assert_eq!(overdue_at(&patience(true), looks()), None);
+        assert_eq!(overdue_at(&patience(true), (1..30).map(|second| (second, 0))), Some(11));
+    }
+
+    #[test]
+    fn a_machine_that_slept_makes_no_child_overdue() {
+        for last_attempt in [false, true] {
+            let looks = [1, 2, 3, 9_000, 9_001].into_iter().map(|second| (second, 0));
+            assert_eq!(overdue_at(&patience(last_attempt), looks), None);
+        }
+    }
 }
