@@ -8,11 +8,15 @@ use crate::sandbox;
 const WORKER: &str = "worker --until-complete shared --lease 1s --concurrency 2 --log-format json \
                       --json";
 
-/// A second of work for the four: 240 chunks of 40 ms in slices of 4 ms.
-const MANY_SLICES: (u64, &str) = (2_400, "--chunk-size 10 --set simulate-work-ms=4");
-
-/// As much: 80 chunks of 100 ms, each a slice that nothing cuts short.
+/// A second of work for four workers: 80 chunks of 100 ms, each a slice that nothing cuts short.
 const ONE_SLICE: (u64, &str) = (80, "--chunk-size 1 --set simulate-work-ms=100");
+
+/// As much in 10 000 chunks, so that each of them writes all the time.
+const BUSY: (u64, &str) = (10_000, "--chunk-size 1 --set simulate-work-ms=1");
+
+/// Eight chunks of half a second, in slices of 4 ms.
+const HALF_SECONDS: &str =
+    "submit --parameters 1000 --chunk-size 125 --set simulate-work-ms=4 --job";
 
 /// A worker at work.
 struct AtWork {
@@ -50,7 +54,6 @@ fn held_by(sandbox: &Sandbox, worker: &AtWork) -> u64 {
 /// its hands. Returns how many.
 fn freeze(sandbox: &Sandbox, worker: &AtWork, inside: bool) -> u64 {
     let store = sandbox.store();
-    // It writes every few milliseconds, for a part of one.
     until("it is caught in the right place", || {
         worker.running.freeze();
         if inside == (store.writer() == Some(worker.running.id())) {
@@ -111,36 +114,58 @@ fn what_a_frozen_worker_commits_when_others_have_ended_the_job_is_dropped_and_co
     assert_eq!(after.columns.get(), before.columns.get());
 }
 
+/// Two workers, one of them frozen until the other has taken over all that it held and computes it.
+/// Returns how many that were, too.
+fn one_taken_over(sandbox: &Sandbox) -> (AtWork, AtWork, u64) {
+    sandbox.ttg(&format!("{HALF_SECONDS} early")).expect_code(0);
+    let [frozen, survivor] = start(sandbox);
+    sandbox.until("early", |report| report.workers.len() == 2);
+    let held = freeze(sandbox, &frozen, false);
+    until("its chunks are taken over", || (held_by(sandbox, &frozen) == 0).then_some(()));
+    (frozen, survivor, held)
+}
+
 #[test]
 fn a_frozen_worker_that_comes_back_gives_up_what_others_took_over_and_works_on() {
     let sandbox = sandbox();
-    // Chunks of half a second, in slices of 4 ms.
-    let line = "submit --parameters 1000 --chunk-size 125 --set simulate-work-ms=4 --job";
-    sandbox.ttg(&format!("{line} early")).expect_code(0);
-    let [frozen, survivor] = start(&sandbox);
-    sandbox.until("early", |report| report.workers.len() == 2);
-    let held = freeze(&sandbox, &frozen, false);
-    // The other has its own to do first.
-    until("its chunks are taken over", || (held_by(&sandbox, &frozen) == 0).then_some(()));
-    sandbox.ttg(&format!("{line} shared")).expect_code(0);
+    let (frozen, survivor, held) = one_taken_over(&sandbox);
+    sandbox.ttg(&format!("{HALF_SECONDS} shared")).expect_code(0);
     let id = frozen.id.clone();
     frozen.running.thaw();
 
     let both = [completes(frozen), completes(survivor)];
-    let in_vain = both.iter().map(|worker| worker.duplicates_dropped + worker.leases_lost);
-    assert!(in_vain.sum::<u64>() >= held, "{held} held: {both:#?}");
+    let [frozen, survivor] = &both;
+    assert!(frozen.leases_lost >= 1, "{both:#?}");
+    let dropped = frozen.duplicates_dropped + survivor.duplicates_dropped;
+    assert!(frozen.leases_lost + survivor.leases_lost + dropped >= held, "{held} held: {both:#?}");
     let early = right(&sandbox, "early", 1_000);
     assert!(early.chunks.redelivered >= held, "{early:#?}");
-    let dropped = both.iter().map(|worker| worker.duplicates_dropped);
-    assert_eq!(early.chunks.duplicates_dropped, dropped.sum::<u64>(), "{early:#?}");
+    assert_eq!(early.chunks.duplicates_dropped, dropped, "{early:#?}");
     let shared = right(&sandbox, "shared", 1_000);
     assert!(shared.workers.iter().any(|share| share.id == id), "{shared:#?}");
 }
 
 #[test]
+fn a_frozen_worker_that_is_told_to_end_gives_back_nothing_that_others_hold() {
+    let sandbox = sandbox();
+    let (frozen, survivor, held) = one_taken_over(&sandbox);
+    frozen.running.signal(Signal::SIGTERM);
+    frozen.running.thaw();
+    let left = frozen.running.end().expect_code(0).worker_report();
+    assert_eq!(left.status, "drained", "{left:#?}");
+    assert!(left.leases_lost + left.duplicates_dropped >= held, "{held} held: {left:#?}");
+
+    sandbox.ttg(&format!("{HALF_SECONDS} shared")).expect_code(0);
+    let survivor = completes(survivor);
+    assert_eq!(survivor.leases_lost, 0, "it keeps what it took over: {survivor:#?}");
+    right(&sandbox, "early", 1_000);
+    right(&sandbox, "shared", 1_000);
+}
+
+#[test]
 fn a_worker_frozen_inside_of_a_transaction_holds_up_the_others_and_costs_them_nothing() {
     let sandbox = sandbox();
-    let [frozen, first, second, mut survivor] = four_at_work(&sandbox, MANY_SLICES);
+    let [frozen, first, second, mut survivor] = four_at_work(&sandbox, BUSY);
     freeze(&sandbox, &frozen, true);
     kill(first);
     // Longer than it waits for its store. That is told, and it waits on; its leases end.
@@ -151,19 +176,19 @@ fn a_worker_frozen_inside_of_a_transaction_holds_up_the_others_and_costs_them_no
     frozen.running.thaw();
     survivor.running.until_line(r#""event":"broker_recovered""#);
     let both = [completes(frozen), completes(survivor)];
-    right(&sandbox, "shared", MANY_SLICES.0);
+    right(&sandbox, "shared", BUSY.0);
     assert!(both.iter().all(|worker| worker.chunks > 20), "they work on: {both:#?}");
 }
 
 #[test]
 fn a_worker_killed_inside_of_a_transaction_leaves_the_store_to_the_others() {
     let sandbox = sandbox();
-    let [victim, first, second, survivor] = four_at_work(&sandbox, MANY_SLICES);
+    let [victim, other, first, second] = four_at_work(&sandbox, BUSY);
     freeze(&sandbox, &victim, true);
     kill(victim);
-    kill(first);
-    kill(second);
-    completes(survivor);
-    let report = right(&sandbox, "shared", MANY_SLICES.0);
+    kill(other);
+    completes(first);
+    completes(second);
+    let report = right(&sandbox, "shared", BUSY.0);
     assert_eq!(report.chunks.duplicates_dropped, 0, "{report:#?}");
 }
