@@ -25,7 +25,7 @@ pub(super) struct Poison {
     jobs: BTreeMap<JobUid, usize>,
     /// The most silent deliveries of a chunk so far.
     silent: BTreeMap<IdempotencyKey, u32>,
-    /// Workers whose kernels stood still while their timers went on.
+    /// Workers that were frozen, or whose clock jumped.
     stood_still: BTreeSet<WorkerId>,
 }
 
@@ -162,7 +162,9 @@ impl Checker for Poison {
                     }
                 }
             }
-            Event::Froze { worker } => drop(self.stood_still.insert((*worker).clone())),
+            Event::Froze { worker } | Event::Troubled { worker, how: "boot clock jumps" } => {
+                self.stood_still.insert((*worker).clone());
+            }
             Event::Began { assignment, .. } => return Self::check_assignment(assignment),
             _ => {}
         }
