@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
@@ -107,7 +108,7 @@ impl Place {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         schema::check_version(version)?;
         connection.pragma_update(None, "cache_size", -2048)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        keep_plans(&connection)?;
         Ok(Opened { connection, _ours: ours })
     }
 
@@ -118,7 +119,7 @@ impl Place {
         let connection = Connection::open_with_flags(self.file(), flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(sql::WRITER_PRAGMAS)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        keep_plans(&connection)?;
         Ok(Opened { connection, _ours: ours })
     }
 
@@ -134,6 +135,14 @@ impl Place {
         }
         Ok(File::open(&self.folder)?.sync_all()?)
     }
+}
+
+/// A statement is planned once for a connection. (Without the guarantee of stable plans, one that
+/// meets a partial index is planned again for every new value of a parameter.)
+fn keep_plans(connection: &Connection) -> Result<(), Fault> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 /// A connection to a store of ours.

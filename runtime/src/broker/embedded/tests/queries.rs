@@ -70,3 +70,27 @@ async fn no_statement_that_is_asked_often_scans_a_table_or_sorts_it() {
         assert!(!scans && !step.contains("TEMP B-TREE"), "{step}");
     }
 }
+
+#[tokio::test]
+async fn a_statement_is_not_planned_anew_for_every_value() {
+    let machine = Machine::new();
+    let broker = machine.connect("a").await;
+    let due_rows = lease::due_rows_sql();
+    let planned_anew = broker.on_writer(move |store| {
+        let mut planned_anew = 0;
+        for sql in [read::IN_FLIGHT, read::DELAYED, &due_rows, lease::IS_ANY_DUE, sql::RUNNING_JOB]
+        {
+            let mut statement = store.connection.prepare(sql)?;
+            for value in 0..10 {
+                for parameter in 1..=statement.parameter_count() {
+                    statement.raw_bind_parameter(parameter, value)?;
+                }
+                let mut rows = statement.raw_query();
+                while rows.next()?.is_some() {}
+            }
+            planned_anew += statement.get_status(StatementStatus::RePrepare);
+        }
+        Ok(planned_anew)
+    });
+    assert_eq!(planned_anew.await.unwrap(), 0);
+}
