@@ -73,7 +73,7 @@ impl Weather {
                 twice: per_call(0.05),
                 full: per_call(0.05),
                 copied: per_call(0.1),
-                panics: per_call(0.003),
+                panics: per_call(0.01),
             },
             crashes: every(1, 20),
             freezes: every(2, 20),

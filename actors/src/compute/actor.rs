@@ -71,6 +71,11 @@ impl Actor for Compute {
                 let delivery = state.slot.at().unwrap_or(delivery);
                 return Err(Fault::Kernel { delivery, failure }.into());
             }
+            ComputeMsg::AbandonUnlessAt(SlotFailure { delivery, failure }) => {
+                if let Some(delivery) = state.slot.at().filter(|at| *at != delivery) {
+                    return Err(Fault::Kernel { delivery, failure }.into());
+                }
+            }
             ComputeMsg::Report(SlotReport::Panicked { id, failure }) => {
                 return Err(Fault::Kernel { delivery: id, failure }.into());
             }

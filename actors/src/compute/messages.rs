@@ -14,6 +14,9 @@ pub(crate) enum ComputeMsg {
     Assign(Vec<Assignment>),
     /// From the dispatcher: the kernel does not come back; end, and leave the slot to it.
     Abandon(SlotFailure),
+    /// From the dispatcher: end if the slot is not at this delivery by now; it is stuck in one that a
+    /// dispatcher before this one assigned.
+    AbandonUnlessAt(SlotFailure),
     /// From the slot: these ended.
     Report(SlotReport),
 }

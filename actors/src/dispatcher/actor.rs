@@ -180,6 +180,11 @@ impl Dispatcher {
                         compute.tell(ComputeMsg::Abandon(failure));
                     }
                 }
+                Effect::AbandonUnlessAt(slot, failure) => {
+                    if let Some(compute) = state.slots.get(&slot) {
+                        compute.tell(ComputeMsg::AbandonUnlessAt(failure));
+                    }
+                }
                 Effect::Stop => state.myself.cell().stop(None),
             }
         }

@@ -112,7 +112,24 @@ fn a_kernel_that_does_not_come_back_is_given_up_and_its_job_isolated() {
     on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)], at(timeout + 1));
     state.requested = Credit::new(1);
     assert_eq!(isolated(&received(&mut state, vec![fresh(2)])), [(2, true)]);
-    assert_eq!(on_tick(&mut state, at(9 * timeout)).len(), 0, "a child is watched elsewhere");
+    let effects = on_tick(&mut state, at(timeout + 2));
+    let [Effect::AbandonUnlessAt(SlotId(0), failed)] = &effects[..] else { panic!("one effect") };
+    assert_eq!(failed.delivery, DeliveryId(2), "a child is watched elsewhere, but has it begun?");
+}
+
+#[test]
+fn a_slot_that_is_stuck_in_what_a_dispatcher_before_this_one_assigned_blames_no_job_of_this_one() {
+    let mut state = state(1);
+    received(&mut state, vec![fresh(0), fresh(1)]);
+    let timeout = JobPolicy::default().timeout.as_secs();
+    on_tick(&mut state, at(timeout));
+    let effects = on_tick(&mut state, at(timeout + 1));
+    let [Effect::Abandon(SlotId(0), failed)] = &effects[..] else { panic!("one effect") };
+    let stuck_in = SlotFailure { delivery: DeliveryId(u64::MAX), ..failed.clone() };
+    let effects = on_slot_lost(&mut state, SlotId(0), Some(&stuck_in), at(timeout + 1));
+    assert_eq!(settlements(effects).len(), 0);
+    let effects = on_slot_opened(&mut state, SlotId(0), at(timeout + 1));
+    assert_eq!(isolated(&effects).first(), Some(&(0, false)));
 }
 
 #[test]

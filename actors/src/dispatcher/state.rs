@@ -53,6 +53,8 @@ pub(super) enum Effect {
     Cancel(Vec<Cancel>),
     /// Have the slot's actor fail of this: its kernel does not come back.
     Abandon(SlotId, SlotFailure),
+    /// The same, unless the slot is at this delivery, whose time others watch.
+    AbandonUnlessAt(SlotId, SlotFailure),
     /// Everything is settled and no more will come.
     Stop,
 }
@@ -112,6 +114,15 @@ impl DispatcherState {
         let entry = self.table.get_mut(id)?;
         entry.stage = Stage::Settling;
         Some(Settlement::give_back(id, entry.delivery.receipt, Duration::ZERO))
+    }
+
+    /// The kernel of this delivery's job hung here.
+    fn remember_hung(&mut self, id: DeliveryId) {
+        let Some(entry) = self.table.get(id) else { return };
+        if self.hung.len() == HUNG_JOBS_MAX {
+            self.hung.pop_first();
+        }
+        self.hung.insert(entry.delivery.chunk.key.job);
     }
 
     /// Settles a failed delivery: again later, or with no attempt left as dead. An evaluation buries
@@ -235,6 +246,9 @@ pub(super) fn on_slot_lost(
     let mut effects = Vec::new();
     for id in state.slots.close(slot).into_iter().rev() {
         if let Some(failed) = failed.filter(|failed| failed.delivery == id) {
+            if failed.failure.kind == FailureKind::Timeout {
+                state.remember_hung(id);
+            }
             settlements.extend(state.failed(id, failed.failure.clone(), at.wall));
         } else if state.draining {
             settlements.extend(state.give_back(id));
@@ -253,28 +267,28 @@ pub(super) fn on_slot_lost(
 }
 
 /// Time has passed. A kernel that does not even come back at the end of a slice is given up together
-/// with its thread. An isolated one is ended by who watches its process.
+/// with its thread. An isolated one is ended by who watches its process; but it has not begun while
+/// its slot is stuck in what a dispatcher before this one assigned.
 pub(super) fn on_tick(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
     let gap = state.ticked.replace(at.now).map_or(Duration::ZERO, |before| at.now.since(before));
     if gap > TICK_GAP_MAX {
         state.slots.stood_still(gap);
     }
-    let mut effects = Vec::new();
-    for (slot, delivery, begun) in state.slots.busy() {
-        let Some(entry) = state.table.get(delivery) else { continue };
+    let overdue = state.slots.busy().filter_map(|(slot, delivery, begun)| {
+        let entry = state.table.get(delivery)?;
         let timeout = entry.delivery.chunk.spec.policy.timeout;
-        if entry.manner != Manner::Shared || at.now.since(begun) < timeout + HANG_GRACE {
-            continue;
+        if at.now.since(begun) < timeout + HANG_GRACE {
+            return None;
         }
         let message = format!("its kernel did not come back within {timeout:?}");
         let failure = Failure::new(FailureKind::Timeout, None, message);
-        if state.hung.len() == HUNG_JOBS_MAX {
-            state.hung.pop_first();
-        }
-        state.hung.insert(entry.delivery.chunk.key.job);
-        effects.push(Effect::Abandon(slot, SlotFailure { delivery, failure }));
-    }
-    effects
+        let failed = SlotFailure { delivery, failure };
+        Some(match entry.manner {
+            Manner::Shared => Effect::Abandon(slot, failed),
+            Manner::Isolated | Manner::Alone => Effect::AbandonUnlessAt(slot, failed),
+        })
+    });
+    overdue.collect()
 }
 
 /// Evaluations ended. Ids that the table does not have belong to a dispatcher before this one.

@@ -7,7 +7,7 @@ use super::checker::{Checker, Verdict};
 use super::holdings::Holdings;
 use crate::call::{Answer, Call};
 use crate::event::{Event, Moment};
-use crate::plan::Plan;
+use crate::plan::{JobPlan, Plan};
 
 const RULE: &str = "credit";
 
@@ -23,7 +23,7 @@ pub(super) struct Credits {
 
 impl Credits {
     pub(super) fn new(plan: &Plan) -> Self {
-        let costs = plan.jobs.iter().flat_map(super::super::plan::JobPlan::chunk_costs);
+        let costs = plan.jobs.iter().flat_map(JobPlan::chunk_costs);
         let shortest = costs.min().unwrap_or_default();
         Self { holdings: Holdings::default(), shortest }
     }

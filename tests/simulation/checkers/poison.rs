@@ -14,7 +14,7 @@ use super::checker::{Checker, End, Verdict};
 use super::holdings::Holdings;
 use crate::call::{Answer, Call, Short};
 use crate::event::{Event, Moment};
-use crate::plan::{JobPlan, Plan};
+use crate::plan::{Behaviour, JobPlan, Plan};
 
 const RULE: &str = "poison";
 
@@ -25,7 +25,7 @@ pub(super) struct Poison {
     jobs: BTreeMap<JobUid, usize>,
     /// The most silent deliveries of a chunk so far.
     silent: BTreeMap<IdempotencyKey, u32>,
-    /// Workers that were frozen, or whose clock jumped.
+    /// Workers whose kernels stood still while their timers went on.
     stood_still: BTreeSet<WorkerId>,
 }
 
@@ -56,10 +56,8 @@ impl Poison {
         let cost = || chunk.range.into_iter().map(|p| job.cost(p, attempt)).sum::<Duration>();
         let slow = kind == FailureKind::Timeout
             && (self.stood_still.contains(worker) || cost() >= chunk.spec.policy.timeout);
-        let guilty = |parameter| {
-            job.behaviour(parameter, attempt).and_then(super::super::plan::Behaviour::kind)
-                == Some(kind)
-        };
+        let guilty =
+            |parameter| job.behaviour(parameter, attempt).and_then(Behaviour::kind) == Some(kind);
         let found = match failure.parameter {
             Some(parameter) => guilty(parameter),
             None => chunk.range.into_iter().any(guilty),
@@ -162,9 +160,7 @@ impl Checker for Poison {
                     }
                 }
             }
-            Event::Froze { worker } | Event::Troubled { worker, how: "boot clock jumps" } => {
-                self.stood_still.insert((*worker).clone());
-            }
+            Event::Froze { worker } => drop(self.stood_still.insert((*worker).clone())),
             Event::Began { assignment, .. } => return Self::check_assignment(assignment),
             _ => {}
         }
