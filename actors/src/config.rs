@@ -9,6 +9,7 @@ use ttg_observability::metrics::Metrics;
 use ttg_runtime::kernel::Execution;
 use ttg_runtime::{Broker, Clock, Kernels, Randomness, WorkerId};
 
+use crate::health::WorkerHealth;
 use crate::stats::WorkerStats;
 
 /// The valid settings of a worker.
@@ -46,12 +47,14 @@ pub(crate) struct Wiring {
     pub(crate) config: WorkerConfig,
     pub(crate) ports: Ports,
     pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) health: Arc<WorkerHealth>,
     dispatchers: AtomicU64,
 }
 
 impl Wiring {
     pub(crate) fn new(config: WorkerConfig, ports: Ports) -> Self {
-        Self { config, ports, stats: Arc::default(), dispatchers: AtomicU64::new(0) }
+        let (stats, health) = (Arc::default(), Arc::default());
+        Self { config, ports, stats, health, dispatchers: AtomicU64::new(0) }
     }
 
     /// The first delivery id of a new dispatcher. What a slot still says of its predecessor's

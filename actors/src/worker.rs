@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::config::{Ports, Wiring, WorkerConfig};
 use crate::dispatcher::{DispatcherMsg, DispatcherObservation};
 use crate::error::WorkerError;
+use crate::health::WorkerHealth;
 use crate::stats::{WorkerCounts, WorkerStats};
 use crate::supervisor::{SupervisorMsg, WorkerSupervisor};
 
@@ -33,6 +34,7 @@ pub struct Worker {
     ended: Option<JoinHandle<()>>,
     fate: Arc<Mutex<Option<WorkerError>>>,
     stats: Arc<WorkerStats>,
+    health: Arc<WorkerHealth>,
 }
 
 impl Worker {
@@ -40,6 +42,7 @@ impl Worker {
     pub async fn start(config: WorkerConfig, ports: Ports) -> Result<Self, WorkerError> {
         let wiring = Arc::new(Wiring::new(config, ports));
         let stats = Arc::clone(&wiring.stats);
+        let health = Arc::clone(&wiring.health);
         let metrics = wiring.ports.metrics.clone();
         let fate = Arc::new(Mutex::new(None));
         let supervisor = WorkerSupervisor { wiring, fate: Arc::clone(&fate) };
@@ -47,12 +50,17 @@ impl Worker {
             WorkerError::Start { actor: "worker_supervisor", reason: error.to_string() }
         })?;
         let supervisor = Address::new(supervisor, ActorKind::WorkerSupervisor, &metrics);
-        Ok(Self { supervisor, ended: Some(ended), fate, stats })
+        Ok(Self { supervisor, ended: Some(ended), fate, stats, health })
     }
 
     /// What it did so far.
     pub fn stats(&self) -> &Arc<WorkerStats> {
         &self.stats
+    }
+
+    /// Whether it is well.
+    pub fn health(&self) -> &Arc<WorkerHealth> {
+        &self.health
     }
 
     /// Asks it to drain: take no more, give back what is unfinished at the end of the kernel's

@@ -92,6 +92,15 @@ pub(crate) enum CommandError {
     /// The async runtime.
     #[error("the async runtime could not start")]
     Runtime(#[source] io::Error),
+    /// The endpoint.
+    #[error("could not listen at {address}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// Standard output is gone for another reason than a closed pipe.
     #[error("the result could not be written")]
     Output(#[source] io::Error),
@@ -124,7 +133,9 @@ impl CommandError {
             | Self::OtherSpec(_)
             | Self::Child(_)
             | Self::Name(_) => Exit::Usage,
-            Self::UnknownBroker(_) | Self::NoAdapter(_) => Exit::Configuration,
+            Self::UnknownBroker(_) | Self::NoAdapter(_) | Self::Listen { .. } => {
+                Exit::Configuration
+            }
             Self::Broker { cause, .. } => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
             Self::Worker(_)
@@ -147,6 +158,9 @@ impl CommandError {
                  `ttg config` tells where the setting comes from"
                     .into(),
             ),
+            Self::Listen { .. } => {
+                Some("`--listen` takes an address of this machine and a free port".into())
+            }
             Self::UnknownKernel { known, .. } => Some(format!("this build has: {known}")),
             Self::KernelOptions { .. } => Some("options are given as `--set key=value`".into()),
             Self::KernelPanicked { .. } => {

@@ -17,6 +17,7 @@ mod chunking;
 mod cli;
 mod commands;
 mod dead_letters;
+mod endpoint;
 mod error;
 mod exit;
 mod logging;

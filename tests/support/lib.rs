@@ -5,6 +5,7 @@
 
 mod family;
 mod fleet;
+mod http;
 mod oracle;
 mod process;
 mod report;
@@ -13,6 +14,7 @@ mod store;
 
 pub use family::{Descendant, adopt_orphans};
 pub use fleet::Fleet;
+pub use http::{Answer, ask, get};
 pub use nix::sys::signal::Signal;
 pub use oracle::python;
 pub use process::{DEADLINE, Ended, Running, peak_memory_of_children, until};

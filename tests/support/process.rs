@@ -113,10 +113,18 @@ impl Running {
     /// # Panics
     /// If it ends before it tells.
     pub fn worker_id(&mut self) -> String {
-        const FIELD: &str = r#""worker":""#;
-        self.until_line(FIELD);
-        let (_, rest) = self.stderr.split_once(FIELD).expect("there is such a line");
-        rest.split('"').next().unwrap_or_default().to_owned()
+        self.field(r#""worker":""#)
+    }
+
+    /// What follows `field` in its log lines, up to a quote or white space.
+    ///
+    /// # Panics
+    /// If it ends before it tells.
+    pub(crate) fn field(&mut self, field: &str) -> String {
+        self.until_line(field);
+        let (_, rest) = self.stderr.split_once(field).expect("there is such a line");
+        let end = |c: char| c == '"' || c.is_whitespace();
+        rest.split(end).next().unwrap_or_default().to_owned()
     }
 
     /// Its process id.

@@ -71,6 +71,7 @@ impl Actor for Dispatcher {
                 config.build.clone(),
                 ports.kernels.clone(),
                 self.0.first_delivery_of_a_dispatcher(),
+                ports.clock.now(),
             ),
             myself: myself.clone(),
             result_sink: arguments.result_sink,
@@ -102,6 +103,9 @@ impl Actor for Dispatcher {
         let _handling = Handling::begin(ActorKind::Dispatcher, &ports.metrics, &*ports.clock);
         let decisions = &mut state.decisions;
         let at = Moment { now: ports.clock.now(), wall: ports.clock.wall() };
+        if let DispatcherMsg::Received(answer) = &message {
+            self.0.health.receiving.ends(answer.is_ok());
+        }
         let effects = match message {
             DispatcherMsg::Received(Ok(deliveries)) => {
                 self.recovered(&mut state.lost_since);
@@ -143,6 +147,7 @@ impl Actor for Dispatcher {
             }
         };
         self.perform(state, effects);
+        self.0.health.handled(at.now, state.decisions.is_stuck());
         let in_flight = state.decisions.observe().in_flight;
         self.0.stats.set_in_flight(in_flight);
         ports.metrics.in_flight().set(in_flight as u64);
@@ -156,6 +161,7 @@ impl Dispatcher {
             match effect {
                 Effect::Receive(credit) => {
                     state.asked = self.0.ports.clock.now();
+                    self.0.health.receiving.begins(state.asked);
                     self.receive(state, credit);
                 }
                 Effect::Assign(slot, work) => {

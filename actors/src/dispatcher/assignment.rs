@@ -41,6 +41,12 @@ impl DispatcherState {
         effects
     }
 
+    /// Chunks wait beside idle slots. It is so for a moment at most: what waits to be alone apart,
+    /// which may have to wait for the broker to take what was before it.
+    pub(super) fn is_stuck(&self) -> bool {
+        !self.ready.is_empty() && self.slots.idle() > 0
+    }
+
     /// What a slot is handed at once. It reports at the end of a batch at the latest, so that of one
     /// batch it may be further than is known here. A batch is of one job, whose timeout holds for all
     /// of it. What has a process of its own is alone in its slot: others watch its time, and nothing

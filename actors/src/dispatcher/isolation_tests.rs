@@ -27,6 +27,11 @@ fn isolated(effects: &[Effect]) -> Vec<(u64, bool)> {
     effects.iter().flat_map(of).collect()
 }
 
+/// Ticks every second, and returns what the last of them brings.
+fn tick(state: &mut DispatcherState, seconds: std::ops::RangeInclusive<u64>) -> Vec<Effect> {
+    seconds.map(|second| on_tick(state, at(second))).last().unwrap_or_default()
+}
+
 #[test]
 fn a_suspect_is_evaluated_when_nothing_else_is_held() {
     let mut state = state(2);
@@ -85,7 +90,6 @@ fn a_worker_that_stood_still_blames_no_kernel_for_it() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0)]);
     let timeout = JobPolicy::default().timeout.as_secs();
-    on_tick(&mut state, at(1));
     let woken = 9 * timeout;
     assert_eq!(on_tick(&mut state, at(woken)).len(), 0, "its machine slept");
     assert_eq!(on_tick(&mut state, at(woken + 1)).len(), 0);
@@ -99,7 +103,7 @@ fn a_kernel_that_does_not_come_back_is_given_up_and_its_job_isolated() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0), fresh(1)]);
     let timeout = JobPolicy::default().timeout.as_secs();
-    assert_eq!(on_tick(&mut state, at(timeout)).len(), 0);
+    assert_eq!(tick(&mut state, 1..=timeout).len(), 0);
     let effects = on_tick(&mut state, at(timeout + 1));
     let [Effect::Abandon(SlotId(0), failed)] = &effects[..] else { panic!("one effect") };
     assert_eq!((failed.delivery, failed.failure.kind), (DeliveryId(0), FailureKind::Timeout));
@@ -112,7 +116,7 @@ fn a_kernel_that_does_not_come_back_is_given_up_and_its_job_isolated() {
     on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)], at(timeout + 1));
     state.requested = Credit::new(1);
     assert_eq!(isolated(&received(&mut state, vec![fresh(2)])), [(2, true)]);
-    let effects = on_tick(&mut state, at(timeout + 2));
+    let effects = tick(&mut state, timeout + 2..=2 * timeout + 2);
     let [Effect::AbandonUnlessAt(SlotId(0), failed)] = &effects[..] else { panic!("one effect") };
     assert_eq!(failed.delivery, DeliveryId(2), "a child is watched elsewhere, but has it begun?");
 }
@@ -122,8 +126,7 @@ fn a_slot_that_is_stuck_in_what_a_dispatcher_before_this_one_assigned_blames_no_
     let mut state = state(1);
     received(&mut state, vec![fresh(0), fresh(1)]);
     let timeout = JobPolicy::default().timeout.as_secs();
-    on_tick(&mut state, at(timeout));
-    let effects = on_tick(&mut state, at(timeout + 1));
+    let effects = tick(&mut state, 1..=timeout + 1);
     let [Effect::Abandon(SlotId(0), failed)] = &effects[..] else { panic!("one effect") };
     let stuck_in = SlotFailure { delivery: DeliveryId(u64::MAX), ..failed.clone() };
     let effects = on_slot_lost(&mut state, SlotId(0), Some(&stuck_in), at(timeout + 1));
@@ -137,10 +140,11 @@ fn a_slot_that_goes_on_to_its_next_chunk_has_its_time_anew() {
     let mut state = state(1);
     received(&mut state, vec![fresh(0)]);
     let timeout = JobPolicy::default().timeout.as_secs();
+    tick(&mut state, 1..=timeout - 1);
     received(&mut state, vec![fresh(1)]);
     let effects = on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(timeout));
     assert_eq!(assigned(&effects), [(0, vec![1])]);
-    assert_eq!(on_tick(&mut state, at(timeout + 1)).len(), 0);
+    assert_eq!(tick(&mut state, timeout..=timeout + 1).len(), 0);
 }
 
 #[test]

@@ -71,8 +71,8 @@ pub(super) struct DispatcherState {
     pub(super) waiting_alone: VecDeque<DeliveryId>,
     /// Jobs whose kernel hung here.
     pub(super) hung: BTreeSet<JobUid>,
-    /// The last tick.
-    ticked: Option<Timestamp>,
+    /// The last tick, or the start.
+    ticked: Timestamp,
     pub(super) requested: Option<Credit>,
     pub(super) pace: Pace,
     pub(super) draining: bool,
@@ -80,7 +80,13 @@ pub(super) struct DispatcherState {
 }
 
 impl DispatcherState {
-    pub(super) fn new(worker: WorkerId, build: String, kernels: Kernels, first: u64) -> Self {
+    pub(super) fn new(
+        worker: WorkerId,
+        build: String,
+        kernels: Kernels,
+        first: u64,
+        now: Timestamp,
+    ) -> Self {
         Self {
             worker,
             build,
@@ -90,7 +96,7 @@ impl DispatcherState {
             ready: VecDeque::new(),
             waiting_alone: VecDeque::new(),
             hung: BTreeSet::new(),
-            ticked: None,
+            ticked: now,
             requested: None,
             pace: Pace::default(),
             draining: false,
@@ -242,8 +248,7 @@ pub(super) fn on_slot_lost(
     failed: Option<&SlotFailure>,
     at: Moment,
 ) -> Vec<Effect> {
-    let mut settlements = Vec::new();
-    let mut effects = Vec::new();
+    let (mut settlements, mut effects) = (Vec::new(), Vec::new());
     for id in state.slots.close(slot).into_iter().rev() {
         if let Some(failed) = failed.filter(|failed| failed.delivery == id) {
             if failed.failure.kind == FailureKind::Timeout {
@@ -270,7 +275,7 @@ pub(super) fn on_slot_lost(
 /// with its thread. An isolated one is ended by who watches its process; but it has not begun while
 /// its slot is stuck in what a dispatcher before this one assigned.
 pub(super) fn on_tick(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
-    let gap = state.ticked.replace(at.now).map_or(Duration::ZERO, |before| at.now.since(before));
+    let gap = at.now.since(std::mem::replace(&mut state.ticked, at.now));
     if gap > TICK_GAP_MAX {
         state.slots.stood_still(gap);
     }

@@ -13,7 +13,7 @@ use super::*;
 
 pub(super) fn state(slots: u32) -> DispatcherState {
     let worker: WorkerId = "w-1".parse().unwrap();
-    let mut state = DispatcherState::new(worker, "test".into(), Kernels::builtin(), 0);
+    let mut state = DispatcherState::new(worker, "test".into(), Kernels::builtin(), 0, at(0).now);
     for slot in 0..slots {
         let effects = on_slot_opened(&mut state, SlotId(slot), at(0));
         assert_eq!(requested(&effects), (slot == 0).then_some(2), "one request at a time");

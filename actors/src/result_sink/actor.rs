@@ -215,7 +215,9 @@ impl ResultSink {
         let mut lost_since: Option<Timestamp> = None;
         loop {
             let began = ports.clock.now();
+            self.0.health.settling.begins(began);
             let answer = call().await;
+            self.0.health.settling.ends(answer.is_ok());
             let now = ports.clock.now();
             ports.metrics.broker_operation(operation).observe(now.since(began));
             match answer {

@@ -3,7 +3,10 @@
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::{CommonArguments, EndArguments, JobArguments, ProgressArguments, WorkerArguments};
+use super::{
+    CommonArguments, EndArguments, JobArguments, ListenArguments, ProgressArguments,
+    WorkerArguments,
+};
 
 /// Submit a job, work on it and report, in one process
 ///
@@ -25,6 +28,8 @@ pub(crate) struct RunArguments {
     pub(crate) worker: WorkerArguments,
     #[command(flatten)]
     pub(crate) progress: ProgressArguments,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
@@ -52,6 +57,8 @@ pub(crate) struct SubmitArguments {
     #[command(flatten)]
     pub(crate) progress: ProgressArguments,
     #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+    #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
 
@@ -73,6 +80,8 @@ pub(crate) struct WorkArguments {
     pub(crate) end: EndArguments,
     #[command(flatten)]
     pub(crate) worker: WorkerArguments,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }

@@ -22,4 +22,4 @@ pub(crate) use look::{ResultsArguments, ResultsFormat, StatusArguments, VerifyAr
 pub(crate) use machine::{CheckArguments, CompletionsArguments, ConfigArguments};
 pub(crate) use manage::{CancelArguments, PurgeArguments};
 pub(crate) use progress::ProgressArguments;
-pub(crate) use worker::{EndArguments, WorkerArguments};
+pub(crate) use worker::{EndArguments, ListenArguments, WorkerArguments};

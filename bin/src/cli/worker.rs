@@ -1,5 +1,6 @@
 //! The options of whoever computes.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Args;
@@ -31,4 +32,13 @@ pub(crate) struct EndArguments {
     /// End when there was nothing to do for this long
     #[arg(long, value_name = "TIME", env = "TTG_IDLE_TIMEOUT", value_parser = parse_duration)]
     pub(crate) idle_timeout: Option<Seconds>,
+}
+
+/// How to be watched.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct ListenArguments {
+    /// Serve /metrics, /livez and /readyz here, such as 0.0.0.0:9464
+    #[arg(long, value_name = "ADDR", env = "TTG_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
 }

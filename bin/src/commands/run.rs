@@ -9,6 +9,7 @@ use ttg_runtime::{Kernels, SystemRandomness, WorkerId};
 use crate::awaiting::AwaitedJob;
 use crate::broker::BrokerUrl;
 use crate::cli::RunArguments;
+use crate::endpoint::{Endpoint, Watched};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::ProgressView;
@@ -27,6 +28,7 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     Starting { command: "run", version, commit }.emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
+    let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let submission = Submission::to_compute(settings, &kernels)?;
     let broker = url.connect(id.clone(), worker_settings.lease).await?;
     let slots = worker_settings.concurrency;
@@ -36,6 +38,11 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
         .emit(&metrics);
     let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, metrics.clone());
     let worker = worker.await?;
+    if let Some(endpoint) = endpoint {
+        let (metrics, broker) = (metrics.clone(), Arc::clone(&broker));
+        let health = Some(Arc::clone(worker.health()));
+        endpoint.serve(Watched { metrics, broker, health });
+    }
     let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
     Running { job: Some(job.name.as_str()) }.emit(&metrics);
 

@@ -10,6 +10,7 @@ use ttg_runtime::{Broker, Clock, JobSpec, Kernels, SystemClock, SystemRandomness
 use crate::awaiting::AwaitedJob;
 use crate::broker::BrokerUrl;
 use crate::cli::SubmitArguments;
+use crate::endpoint::{Endpoint, Watched};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, ALIVE, JobReport, ProgressView};
@@ -32,10 +33,15 @@ pub(crate) async fn submit(
     Starting { command: "submit", version, commit }.emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
+    let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let submission = Submission::begin(settings, &kernels)?;
     let broker = url.connect(id, settings::LEASE_UNUSED).await?;
     let job = submission.register(&*broker, slots(&*broker).await).await?;
     warn_if_nobody_has_the_kernel(&*broker, &job.spec, &kernels).await;
+    if let Some(endpoint) = endpoint {
+        let (metrics, broker) = (metrics.clone(), Arc::clone(&broker));
+        endpoint.serve(Watched { metrics, broker, health: None });
+    }
     let mut publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
     let json = arguments.common.json;
     if arguments.wait {

@@ -14,6 +14,7 @@ use ttg_runtime::{
 
 use crate::broker::BrokerUrl;
 use crate::cli::WorkArguments;
+use crate::endpoint::{Endpoint, Watched};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, bar};
@@ -41,6 +42,7 @@ pub(crate) async fn worker(
     Starting { command: "worker", version, commit }.emit(&metrics);
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
+    let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let broker = url.connect(id.clone(), settings.lease).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
     let slots = settings.concurrency.get().into();
@@ -50,6 +52,11 @@ pub(crate) async fn worker(
     let worker =
         crate::worker::start(id.clone(), settings, Arc::clone(&broker), kernels, metrics_of_actors);
     let mut worker = worker.await?;
+    if let Some(endpoint) = endpoint {
+        let (metrics, broker) = (metrics.clone(), Arc::clone(&broker));
+        let health = Some(Arc::clone(worker.health()));
+        endpoint.serve(Watched { metrics, broker, health });
+    }
     Running { job: arguments.end.until_complete.as_deref() }.emit(&metrics);
 
     let watch = Watch {
