@@ -3,9 +3,10 @@
 //! A request is answered by the runtime that the actors run on, so that a process which is wedged
 //! does not answer its probe, either.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -20,7 +21,7 @@ use tokio::sync::Semaphore;
 use ttg_actors::WorkerHealth;
 use ttg_observability::metrics::{JobParameters, Metrics, QueueState};
 use ttg_runtime::broker::{JobProgress, JobState};
-use ttg_runtime::{Broker, BrokerError, Clock, SystemClock};
+use ttg_runtime::{Broker, BrokerError, Clock, JobUid, SystemClock};
 
 use crate::error::CommandError;
 
@@ -80,10 +81,12 @@ impl Endpoint {
 
 /// What is served.
 pub(crate) struct Watched {
-    pub(crate) metrics: Metrics,
-    pub(crate) broker: Arc<dyn Broker>,
+    metrics: Metrics,
+    broker: Arc<dyn Broker>,
     /// Of the worker in this process, if there is one.
-    pub(crate) health: Option<Arc<WorkerHealth>>,
+    health: Option<Arc<WorkerHealth>>,
+    /// Jobs that ran when they were last looked at: what became of them is shown, too.
+    running: Mutex<BTreeSet<JobUid>>,
 }
 
 async fn converse(stream: TcpStream, watched: Arc<Watched>) {
@@ -102,6 +105,16 @@ async fn converse(stream: TcpStream, watched: Arc<Watched>) {
 }
 
 impl Watched {
+    /// What `broker` and these say; of a process without a worker, the broker alone.
+    pub(crate) fn new(
+        metrics: &Metrics,
+        broker: &Arc<dyn Broker>,
+        health: Option<&Arc<WorkerHealth>>,
+    ) -> Self {
+        let (metrics, broker, health) = (metrics.clone(), Arc::clone(broker), health.cloned());
+        Self { metrics, broker, health, running: Mutex::default() }
+    }
+
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
@@ -153,7 +166,7 @@ impl Watched {
             let counts =
                 [chunks.ready, chunks.in_flight, chunks.delayed, chunks.completed, chunks.dead];
             depths.iter_mut().zip(counts).for_each(|(depth, count)| *depth += count);
-            if state == JobState::Running {
+            if self.shows(job.uid, state) {
                 let (total, completed, dead) =
                     (parameters.total, parameters.completed, parameters.dead);
                 let parameters = JobParameters { total, completed, dead };
@@ -171,6 +184,20 @@ impl Watched {
             self.metrics.queue_depth(state).set(depth);
         }
         Ok(())
+    }
+}
+
+impl Watched {
+    /// Whether the job runs, or did when it was last looked at.
+    fn shows(&self, job: JobUid, state: JobState) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        match state {
+            JobState::Running => {
+                running.insert(job);
+                true
+            }
+            JobState::Complete | JobState::Cancelled => running.remove(&job),
+        }
     }
 }
 

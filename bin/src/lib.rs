@@ -22,6 +22,7 @@ mod error;
 mod exit;
 mod logging;
 mod lookup;
+mod metered;
 mod outcomes;
 mod precedence;
 mod preflight;

@@ -42,6 +42,8 @@ struct Inner {
     redeliveries: Counter,
     duplicates_dropped: Counter,
     broker_operation: Family<BrokerOperation, Timing>,
+    broker_errors: Family<BrokerOperation, Counter>,
+    broker_up: Gauge,
     broker_reconnects: Counter,
     lease_lost: Counter,
     jobs: JobGauges,
@@ -70,6 +72,8 @@ impl Metrics {
             redeliveries: make.counter(Metric::Redeliveries),
             duplicates_dropped: make.counter(Metric::DuplicatesDropped),
             broker_operation: make.timing_family(Metric::BrokerOperation),
+            broker_errors: make.counter_family(Metric::BrokerErrors),
+            broker_up: make.gauge(Metric::BrokerUp),
             broker_reconnects: make.counter(Metric::BrokerReconnects),
             lease_lost: make.counter(Metric::LeaseLost),
             jobs: JobGauges::new(make.gauges(Metric::JobParameters)),
@@ -140,6 +144,16 @@ impl Metrics {
     /// [`Metric::BrokerOperation`]
     pub fn broker_operation(&self, operation: BrokerOperation) -> &Timing {
         self.0.broker_operation.of(operation)
+    }
+
+    /// [`Metric::BrokerErrors`]
+    pub fn broker_errors(&self, operation: BrokerOperation) -> &Counter {
+        self.0.broker_errors.of(operation)
+    }
+
+    /// [`Metric::BrokerUp`]
+    pub fn broker_up(&self) -> &Gauge {
+        &self.0.broker_up
     }
 
     /// [`Metric::BrokerReconnects`]

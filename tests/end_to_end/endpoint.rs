@@ -17,11 +17,11 @@ fn metric(said: &str, series: &str) -> Option<f64> {
 /// Keeps everybody from writing to the store for as long as it lives.
 fn hold(sandbox: &Sandbox) -> Running {
     let script = "
-import sqlite3, sys, time
+import signal, sqlite3, sys
 store = sqlite3.connect(sys.argv[1], isolation_level=None)
 store.execute('BEGIN IMMEDIATE')
 print('held', flush=True)
-time.sleep(600)
+signal.pause()
 ";
     let mut command = Command::new("python3");
     command.args(["-c", script]).arg(sandbox.path(".ttg/ttg.db"));

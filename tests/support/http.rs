@@ -32,7 +32,7 @@ impl Running {
 /// If nobody answers there in HTTP.
 pub fn ask(address: &str, method: &str, path: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: ttg\r\nConnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: ttg\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut said = String::new();
     stream.read_to_string(&mut said).expect("it answers in text");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered, TakenOver};
-use ttg_observability::metrics::{ActorKind, BrokerOperation};
+use ttg_observability::metrics::ActorKind;
 use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
 
 use super::messages::DispatcherMsg;
@@ -206,16 +206,11 @@ impl Dispatcher {
         let dispatcher = state.myself.cell();
         tokio::spawn(async move {
             let ports = &wiring.ports;
-            let started = ports.clock.now();
             let received = tokio::select! {
                 biased;
                 _ = dispatcher.wait(None) => return,
                 received = ports.broker.receive(credit, RECEIVE_WAIT) => received,
             };
-            if received.as_ref().is_ok_and(|deliveries| !deliveries.is_empty()) {
-                let took = ports.clock.now().since(started);
-                ports.metrics.broker_operation(BrokerOperation::Receive).observe(took);
-            }
             announced.answered = true;
             announced.to.tell(DispatcherMsg::Received(received));
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use ttg_observability::events::{Event, LeaseLost};
-use ttg_observability::metrics::{ActorKind, BrokerOperation};
+use ttg_observability::metrics::ActorKind;
 use ttg_runtime::broker::Beat;
 
 use super::messages::LeaseKeeperMsg;
@@ -96,8 +96,6 @@ impl LeaseKeeper {
         }
         let call = ports.broker.renew(&receipts);
         let answers = tokio::time::timeout(self.0.config.lease / 4, call).await;
-        let took = ports.clock.now().since(asked);
-        ports.metrics.broker_operation(BrokerOperation::Renew).observe(took);
         match answers {
             Ok(Ok(answers)) => {
                 let lost = on_renewed(&mut state.leases, &ids, &answers, asked);

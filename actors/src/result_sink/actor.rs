@@ -8,7 +8,7 @@ use ttg_observability::events::{
     BrokerLost, BrokerRecovered, ChunkCompleted, ChunkDead, ChunkDropped, ChunkFailed,
     ChunkGivenBack, DuplicateDropped, Event, LeaseLost,
 };
-use ttg_observability::metrics::{ActorKind, BrokerOperation};
+use ttg_observability::metrics::ActorKind;
 use ttg_runtime::broker::{Committed, Settled};
 use ttg_runtime::{BrokerError, Failure, Outcome, Timestamp};
 
@@ -105,7 +105,7 @@ impl ResultSink {
             return Ok(());
         }
         let broker = &self.0.ports.broker;
-        let answers = self.insist(BrokerOperation::Commit, || broker.commit(outcomes)).await?;
+        let answers = self.insist(|| broker.commit(outcomes)).await?;
         let mut counts = WorkerCounts::default();
         for ((_, outcome), answer) in outcomes.iter().zip(answers) {
             match answer {
@@ -153,7 +153,7 @@ impl ResultSink {
             return Ok(());
         }
         let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
-        let answers = self.insist(BrokerOperation::Nack, || broker.nack(&batch.nacks)).await?;
+        let answers = self.insist(|| broker.nack(&batch.nacks)).await?;
         for ((nack, (failures, max_attempts)), answer) in
             batch.nacks.iter().zip(&batch.attempts).zip(answers)
         {
@@ -183,7 +183,7 @@ impl ResultSink {
         }
         let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
         let call = || broker.give_back(&batch.give_backs);
-        let answers = self.insist(BrokerOperation::GiveBack, call).await?;
+        let answers = self.insist(call).await?;
         for (back, answer) in batch.give_backs.iter().zip(answers) {
             let name = ChunkName::new(&back.receipt.key);
             let chunk = name.in_events();
@@ -201,11 +201,7 @@ impl ResultSink {
 
     /// Makes a call until it succeeds or says that it never will. Outcomes are held meanwhile and
     /// their leases renewed; nothing is charged for an outage.
-    async fn insist<T, F>(
-        &self,
-        operation: BrokerOperation,
-        mut call: impl FnMut() -> F,
-    ) -> Result<T, Fault>
+    async fn insist<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, BrokerError>>,
     {
@@ -219,7 +215,6 @@ impl ResultSink {
             let answer = call().await;
             self.0.health.settling.ends(answer.is_ok());
             let now = ports.clock.now();
-            ports.metrics.broker_operation(operation).observe(now.since(began));
             match answer {
                 Ok(answer) => {
                     if let Some(since) = lost_since {

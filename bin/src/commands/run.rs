@@ -12,6 +12,7 @@ use crate::cli::RunArguments;
 use crate::endpoint::{Endpoint, Watched};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::metered::Metered;
 use crate::report::ProgressView;
 use crate::signals::Signals;
 use crate::submission::Submission;
@@ -30,7 +31,7 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let submission = Submission::to_compute(settings, &kernels)?;
-    let broker = url.connect(id.clone(), worker_settings.lease).await?;
+    let broker = Metered::around(url.connect(id.clone(), worker_settings.lease).await?, &metrics);
     let slots = worker_settings.concurrency;
     let job = submission.register(&*broker, slots.get()).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
@@ -39,9 +40,7 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, metrics.clone());
     let worker = worker.await?;
     if let Some(endpoint) = endpoint {
-        let (metrics, broker) = (metrics.clone(), Arc::clone(&broker));
-        let health = Some(Arc::clone(worker.health()));
-        endpoint.serve(Watched { metrics, broker, health });
+        endpoint.serve(Watched::new(&metrics, &broker, Some(worker.health())));
     }
     let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
     Running { job: Some(job.name.as_str()) }.emit(&metrics);

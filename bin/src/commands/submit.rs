@@ -13,6 +13,7 @@ use crate::cli::SubmitArguments;
 use crate::endpoint::{Endpoint, Watched};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::metered::Metered;
 use crate::report::{self, ALIVE, JobReport, ProgressView};
 use crate::settings::{self, JobSettings};
 use crate::signals::Signals;
@@ -35,12 +36,11 @@ pub(crate) async fn submit(
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let submission = Submission::begin(settings, &kernels)?;
-    let broker = url.connect(id, settings::LEASE_UNUSED).await?;
+    let broker = Metered::around(url.connect(id, settings::LEASE_UNUSED).await?, &metrics);
     let job = submission.register(&*broker, slots(&*broker).await).await?;
     warn_if_nobody_has_the_kernel(&*broker, &job.spec, &kernels).await;
     if let Some(endpoint) = endpoint {
-        let (metrics, broker) = (metrics.clone(), Arc::clone(&broker));
-        endpoint.serve(Watched { metrics, broker, health: None });
+        endpoint.serve(Watched::new(&metrics, &broker, None));
     }
     let mut publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
     let json = arguments.common.json;

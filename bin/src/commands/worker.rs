@@ -17,6 +17,7 @@ use crate::cli::WorkArguments;
 use crate::endpoint::{Endpoint, Watched};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::metered::Metered;
 use crate::report::{self, bar};
 use crate::settings::WorkerSettings;
 use crate::signals::Signals;
@@ -43,7 +44,7 @@ pub(crate) async fn worker(
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
-    let broker = url.connect(id.clone(), settings.lease).await?;
+    let broker = Metered::around(url.connect(id.clone(), settings.lease).await?, &metrics);
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
     let slots = settings.concurrency.get().into();
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots }.emit(&metrics);
@@ -53,9 +54,7 @@ pub(crate) async fn worker(
         crate::worker::start(id.clone(), settings, Arc::clone(&broker), kernels, metrics_of_actors);
     let mut worker = worker.await?;
     if let Some(endpoint) = endpoint {
-        let (metrics, broker) = (metrics.clone(), Arc::clone(&broker));
-        let health = Some(Arc::clone(worker.health()));
-        endpoint.serve(Watched { metrics, broker, health });
+        endpoint.serve(Watched::new(&metrics, &broker, Some(worker.health())));
     }
     Running { job: arguments.end.until_complete.as_deref() }.emit(&metrics);
 

@@ -44,6 +44,10 @@ pub enum Metric {
     DuplicatesDropped,
     /// `ttg_broker_operation_seconds`
     BrokerOperation,
+    /// `ttg_broker_errors_total`
+    BrokerErrors,
+    /// `ttg_broker_up`
+    BrokerUp,
     /// `ttg_broker_reconnects_total`
     BrokerReconnects,
     /// `ttg_lease_lost_total`
@@ -56,7 +60,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Chunks,
         Self::Parameters,
         Self::ChunkDuration,
@@ -70,6 +74,8 @@ impl Metric {
         Self::Redeliveries,
         Self::DuplicatesDropped,
         Self::BrokerOperation,
+        Self::BrokerErrors,
+        Self::BrokerUp,
         Self::BrokerReconnects,
         Self::LeaseLost,
         Self::JobParameters,
@@ -92,6 +98,8 @@ impl Metric {
             Self::Redeliveries => "ttg_redeliveries_total",
             Self::DuplicatesDropped => "ttg_duplicates_dropped_total",
             Self::BrokerOperation => "ttg_broker_operation_seconds",
+            Self::BrokerErrors => "ttg_broker_errors_total",
+            Self::BrokerUp => "ttg_broker_up",
             Self::BrokerReconnects => "ttg_broker_reconnects_total",
             Self::LeaseLost => "ttg_lease_lost_total",
             Self::JobParameters => "ttg_job_parameters",
@@ -114,7 +122,11 @@ impl Metric {
             Self::ActorRestarts => "Actors that were started again, by why.",
             Self::Redeliveries => "Deliveries of chunks that had been delivered before.",
             Self::DuplicatesDropped => "Outcomes dropped because the chunk was settled already.",
-            Self::BrokerOperation => "Time a call of the broker took, failed ones too.",
+            Self::BrokerOperation => {
+                "Time a call of the broker took, but for a receive that waited in vain."
+            }
+            Self::BrokerErrors => "Calls of the broker that failed.",
+            Self::BrokerUp => "Whether the broker answered the last call; 1 or 0.",
             Self::BrokerReconnects => "Connections to the broker that were lost and regained.",
             Self::LeaseLost => "Leases that ended while this worker still held the chunk.",
             Self::JobParameters => "Parameters of a job, by what became of them.",
@@ -131,11 +143,13 @@ impl Metric {
             | Self::ActorRestarts
             | Self::Redeliveries
             | Self::DuplicatesDropped
+            | Self::BrokerErrors
             | Self::BrokerReconnects
             | Self::LeaseLost => MetricKind::Counter,
             Self::InFlight
             | Self::QueueDepth
             | Self::ActorMailboxDepth
+            | Self::BrokerUp
             | Self::JobParameters
             | Self::BuildInfo => MetricKind::Gauge,
             Self::ChunkDuration | Self::QueueWait | Self::ActorHandle | Self::BrokerOperation => {
@@ -151,7 +165,7 @@ impl Metric {
             Self::QueueDepth => &[QueueState::NAME],
             Self::ActorMailboxDepth | Self::ActorMessages | Self::ActorHandle => &[ActorKind::NAME],
             Self::ActorRestarts => &[ActorKind::NAME, RestartReason::NAME],
-            Self::BrokerOperation => &[BrokerOperation::NAME],
+            Self::BrokerOperation | Self::BrokerErrors => &[BrokerOperation::NAME],
             // Not `job`: Prometheus gives that name to its own scrape job.
             Self::JobParameters => &["ttg_job", ParameterState::NAME],
             Self::BuildInfo => &["version", "commit"],
@@ -161,6 +175,7 @@ impl Metric {
             | Self::InFlight
             | Self::Redeliveries
             | Self::DuplicatesDropped
+            | Self::BrokerUp
             | Self::BrokerReconnects
             | Self::LeaseLost => &[],
         }
@@ -200,7 +215,7 @@ mod tests {
     #[test]
     fn the_metrics_are_exactly_these() {
         use MetricKind::{Counter, Gauge, Histogram};
-        let expected: [(&str, MetricKind, &[&str]); 17] = [
+        let expected: [(&str, MetricKind, &[&str]); 19] = [
             ("ttg_chunks_total", Counter, &["outcome"]),
             ("ttg_parameters_total", Counter, &[]),
             ("ttg_chunk_duration_seconds", Histogram, &[]),
@@ -214,6 +229,8 @@ mod tests {
             ("ttg_redeliveries_total", Counter, &[]),
             ("ttg_duplicates_dropped_total", Counter, &[]),
             ("ttg_broker_operation_seconds", Histogram, &["operation"]),
+            ("ttg_broker_errors_total", Counter, &["operation"]),
+            ("ttg_broker_up", Gauge, &[]),
             ("ttg_broker_reconnects_total", Counter, &[]),
             ("ttg_lease_lost_total", Counter, &[]),
             ("ttg_job_parameters", Gauge, &["ttg_job", "state"]),

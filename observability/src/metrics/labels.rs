@@ -126,8 +126,16 @@ closed_set! {
         Progress = "progress",
         /// Outcomes of a job read.
         Outcomes = "outcomes",
-        /// A worker's sign of life sent.
+        /// A worker's sign of life sent, or those of all read.
         Beat = "beat",
+        /// Jobs registered or looked up.
+        Jobs = "jobs",
+        /// Jobs cancelled or purged.
+        Remove = "remove",
+        /// Values of parameters stored or read.
+        Values = "values",
+        /// What was acknowledged made to outlive a loss of power.
+        Flush = "flush",
     }
 }
 

@@ -1,0 +1,142 @@
+//! A broker whose calls are counted and timed, whoever makes them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ttg_observability::metrics::{BrokerOperation, Metrics};
+use ttg_runtime::broker::{
+    Beat, Capabilities, Committed, GiveBack, JobProgress, Nack, OutcomeCursor, OutcomePage,
+    Published, Registered, Renewed, Settled,
+};
+use ttg_runtime::{
+    Broker, BrokerError, Chunk, Clock, Credit, Delivery, JobName, JobRecord, JobUid, Outcome,
+    Receipt, SystemClock,
+};
+
+/// Forwards every call.
+pub(crate) struct Metered {
+    broker: Arc<dyn Broker>,
+    metrics: Metrics,
+}
+
+impl Metered {
+    /// `broker`, counted by `metrics`.
+    pub(crate) fn around(broker: Arc<dyn Broker>, metrics: &Metrics) -> Arc<dyn Broker> {
+        Arc::new(Self { broker, metrics: metrics.clone() })
+    }
+
+    async fn call<T>(
+        &self,
+        operation: BrokerOperation,
+        call: impl Future<Output = Result<T, BrokerError>>,
+    ) -> Result<T, BrokerError> {
+        let began = SystemClock.now();
+        let answer = call.await;
+        self.metrics.broker_operation(operation).observe(SystemClock.now().since(began));
+        self.count(operation, answer.as_ref().err());
+        answer
+    }
+
+    fn count(&self, operation: BrokerOperation, error: Option<&BrokerError>) {
+        if error.is_some() {
+            self.metrics.broker_errors(operation).add(1);
+        }
+        // What it refuses, it has answered.
+        let is_away = error.is_some_and(BrokerError::is_transient);
+        self.metrics.broker_up().set(u64::from(!is_away));
+    }
+}
+
+#[async_trait]
+impl Broker for Metered {
+    fn capabilities(&self) -> Capabilities {
+        self.broker.capabilities()
+    }
+
+    async fn register(&self, job: &JobRecord) -> Result<Registered, BrokerError> {
+        self.call(BrokerOperation::Jobs, self.broker.register(job)).await
+    }
+
+    async fn job(&self, name: &JobName) -> Result<Option<JobRecord>, BrokerError> {
+        self.call(BrokerOperation::Jobs, self.broker.job(name)).await
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobRecord>, BrokerError> {
+        self.call(BrokerOperation::Jobs, self.broker.jobs()).await
+    }
+
+    async fn publish(&self, chunks: &[Chunk]) -> Result<Published, BrokerError> {
+        self.call(BrokerOperation::Publish, self.broker.publish(chunks)).await
+    }
+
+    /// One that waits in vain is not timed: it would hide what those take that bring something.
+    async fn receive(&self, credit: Credit, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        let began = SystemClock.now();
+        let answer = self.broker.receive(credit, wait).await;
+        if !answer.as_ref().is_ok_and(Vec::is_empty) {
+            let took = SystemClock.now().since(began);
+            self.metrics.broker_operation(BrokerOperation::Receive).observe(took);
+        }
+        self.count(BrokerOperation::Receive, answer.as_ref().err());
+        answer
+    }
+
+    async fn renew(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError> {
+        self.call(BrokerOperation::Renew, self.broker.renew(receipts)).await
+    }
+
+    async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {
+        self.call(BrokerOperation::Commit, self.broker.commit(outcomes)).await
+    }
+
+    async fn nack(&self, nacks: &[Nack]) -> Result<Vec<Settled>, BrokerError> {
+        self.call(BrokerOperation::Nack, self.broker.nack(nacks)).await
+    }
+
+    async fn give_back(&self, returns: &[GiveBack]) -> Result<Vec<Settled>, BrokerError> {
+        self.call(BrokerOperation::GiveBack, self.broker.give_back(returns)).await
+    }
+
+    async fn give_back_strays(&self, held: &[Receipt]) -> Result<u64, BrokerError> {
+        self.call(BrokerOperation::GiveBack, self.broker.give_back_strays(held)).await
+    }
+
+    async fn progress(&self, job: JobUid) -> Result<Option<JobProgress>, BrokerError> {
+        self.call(BrokerOperation::Progress, self.broker.progress(job)).await
+    }
+
+    async fn outcomes(
+        &self,
+        job: JobUid,
+        cursor: OutcomeCursor,
+        limit: usize,
+    ) -> Result<OutcomePage, BrokerError> {
+        self.call(BrokerOperation::Outcomes, self.broker.outcomes(job, cursor, limit)).await
+    }
+
+    async fn cancel(&self, job: JobUid) -> Result<bool, BrokerError> {
+        self.call(BrokerOperation::Remove, self.broker.cancel(job)).await
+    }
+
+    async fn purge(&self, job: JobUid) -> Result<bool, BrokerError> {
+        self.call(BrokerOperation::Remove, self.broker.purge(job)).await
+    }
+
+    async fn purge_all(&self) -> Result<u64, BrokerError> {
+        self.call(BrokerOperation::Remove, self.broker.purge_all()).await
+    }
+
+    async fn beat(&self, beat: &Beat) -> Result<(), BrokerError> {
+        self.call(BrokerOperation::Beat, self.broker.beat(beat)).await
+    }
+
+    async fn beats(&self, within: Duration) -> Result<Vec<Beat>, BrokerError> {
+        self.call(BrokerOperation::Beat, self.broker.beats(within)).await
+    }
+
+    async fn flush(&self) -> Result<(), BrokerError> {
+        self.call(BrokerOperation::Flush, self.broker.flush()).await
+    }
+}
