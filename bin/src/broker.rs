@@ -31,7 +31,7 @@ impl BrokerUrl {
         Self::parse(&arguments.broker)
     }
 
-    fn parse(text: &str) -> Result<Self, CommandError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CommandError> {
         let unknown = || CommandError::UnknownBroker(redacted(text));
         match text.split_once(':') {
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),

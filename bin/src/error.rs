@@ -80,6 +80,15 @@ pub(crate) enum CommandError {
     /// The worker.
     #[error("the worker ended")]
     Worker(#[source] WorkerError),
+    /// A process of the demonstration.
+    #[error("the demonstration could not start or stop its processes")]
+    Demo(#[source] io::Error),
+    /// One that failed.
+    #[error("`ttg {0}` of the demonstration failed: {1}")]
+    DemoStep(&'static str, std::process::ExitStatus),
+    /// The job was over before a worker could be killed.
+    #[error("the job was over before a worker could be killed")]
+    DemoTooFast,
     /// A child process whose worker is gone.
     #[error("the worker of this child process is gone")]
     Orphan,
@@ -141,6 +150,9 @@ impl CommandError {
             Self::Worker(_)
             | Self::Unfinished(_)
             | Self::Orphan
+            | Self::Demo(_)
+            | Self::DemoStep(..)
+            | Self::DemoTooFast
             | Self::Log(_)
             | Self::Runtime(_)
             | Self::Output(_) => Exit::Unexpected,
@@ -158,6 +170,7 @@ impl CommandError {
                  `ttg config` tells where the setting comes from"
                     .into(),
             ),
+            Self::DemoTooFast => Some("choose another `--scale`, or an earlier `--kill-at`".into()),
             Self::Listen { .. } => {
                 Some("`--listen` takes an address of this machine and a free port".into())
             }

@@ -86,6 +86,7 @@ fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, Comma
         Command::Purge(arguments) => runtime.block_on(commands::purge::purge(arguments)),
         Command::Check(arguments) => runtime.block_on(commands::check::check(*arguments, kernels)),
         Command::Config(arguments) => commands::config::config(&arguments, settings),
+        Command::Demo(arguments) => runtime.block_on(commands::demo::demo(arguments)),
         Command::Completions(arguments) => commands::completions::completions(&arguments),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };

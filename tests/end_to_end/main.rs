@@ -5,6 +5,7 @@ mod children;
 mod crashes;
 mod damage;
 mod dead_letters;
+mod demo;
 mod endpoint;
 mod exactness;
 mod faults;

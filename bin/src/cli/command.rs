@@ -4,8 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use super::{
-    CancelArguments, CheckArguments, CompletionsArguments, ConfigArguments, DlqArguments,
-    PurgeArguments, ResultsArguments, RunArguments, StatusArguments, SubmitArguments,
+    CancelArguments, CheckArguments, CompletionsArguments, ConfigArguments, DemoArguments,
+    DlqArguments, PurgeArguments, ResultsArguments, RunArguments, StatusArguments, SubmitArguments,
     VerifyArguments, WorkArguments,
 };
 
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Purge(PurgeArguments),
     Check(Box<CheckArguments>),
     Config(Box<ConfigArguments>),
+    Demo(DemoArguments),
     Completions(CompletionsArguments),
     /// Evaluate what a worker of this program asks for, in a process of its own
     #[command(name = CHILD, hide = true)]

@@ -1,9 +1,10 @@
 //! The command line as it is written: raw values, checked in `settings`. `command` lists the
-//! commands; `compute`, `look`, `dlq` and `manage` are theirs, `job`, `worker` and `everywhere` the options
+//! commands; `compute`, `demo`, `look`, `dlq` and `manage` are theirs, `job`, `worker` and `everywhere` the options
 //! that they share.
 
 mod command;
 mod compute;
+mod demo;
 mod dlq;
 mod everywhere;
 mod job;
@@ -15,6 +16,7 @@ mod worker;
 
 pub(crate) use command::{CHILD, Cli, Command};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
+pub(crate) use demo::{DemoArguments, Scale};
 pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
 pub(crate) use everywhere::{CommonArguments, LogFormat};
 pub(crate) use job::JobArguments;

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod child;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod purge;
 pub(crate) mod results;

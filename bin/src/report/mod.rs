@@ -4,6 +4,7 @@
 mod check;
 mod chunks;
 mod config;
+mod demo;
 mod job;
 mod jobs;
 mod number;
@@ -19,6 +20,7 @@ mod throughput;
 pub(crate) use check::{CheckReport, Finding};
 pub(crate) use chunks::{ChunkRows, RowFormat};
 pub(crate) use config::{ConfigLine, ConfigReport};
+pub(crate) use demo::{DemoReport, DemoRun, Killed};
 pub(crate) use job::{JobReport, Status, progress};
 pub(crate) use jobs::JobsReport;
 pub(crate) use number::{counted, grouped};

@@ -1,0 +1,286 @@
+//! `ttg demo`: kill a worker in the middle of a job, and compare.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use ttg_runtime::broker::{JobProgress, JobState};
+use ttg_runtime::{
+    Broker, Clock, JobName, JobRecord, Randomness, SystemClock, SystemRandomness, WorkerId,
+};
+
+use crate::broker::BrokerUrl;
+use crate::cli::{DemoArguments, Scale};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::proof::Proof;
+use crate::report::{self, DemoReport, DemoRun, JobReport, JobStatus, Killed, Screen, bar};
+use crate::settings::LEASE_UNUSED;
+use crate::signals::Signals;
+use crate::{logging, outcomes};
+
+/// How often the job is looked at: a fast one is over soon.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How often what it does is shown on a terminal, and elsewhere.
+const SHOW_EVERY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
+
+/// What `--broker` is if nobody says.
+const UNSAID: &str = "embedded:.ttg";
+
+pub(crate) async fn demo(arguments: DemoArguments) -> Result<Exit, CommandError> {
+    let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
+    logging::start(&arguments.common, None, &bar(true))?;
+    let place = Place::of(&arguments)?;
+    let id = WorkerId::fresh("demo", &SystemRandomness);
+    let broker = place.url.connect(id, LEASE_UNUSED).await?;
+    let mut stage = Stage { arguments: &arguments, place, broker, rounds: Vec::new() };
+    let played = tokio::select! {
+        played = stage.play() => played.map(Ok),
+        exit = signals.next() => Ok(Err(exit)),
+    };
+    // Also after a failure: nothing is left behind.
+    let cleared = stage.clear().await;
+    match played? {
+        Err(exit) => Ok(exit),
+        Ok(report) => {
+            cleared?;
+            let json = arguments.common.json;
+            report::print_either(&report, json, || report.text())?;
+            Ok(if report.equal { Exit::Success } else { Exit::Disproved })
+        }
+    }
+}
+
+/// Where the jobs live.
+struct Place {
+    url: BrokerUrl,
+    /// How workers are told.
+    text: String,
+    /// Ends with the demonstration.
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    fn of(arguments: &DemoArguments) -> Result<Self, CommandError> {
+        let mut common = (arguments.common.broker.clone(), arguments.common.data_dir.clone());
+        let mut folder = None;
+        if common == (UNSAID.to_owned(), None) {
+            let made = tempfile::tempdir().map_err(CommandError::Demo)?;
+            common.1 = Some(PathBuf::from(made.path()));
+            folder = Some(made);
+        }
+        let text = match &common.1 {
+            Some(dir) => format!("embedded:{}", dir.display()),
+            None => common.0,
+        };
+        Ok(Self { url: BrokerUrl::parse(&text)?, text, _folder: folder })
+    }
+}
+
+/// The two rounds, and what they use.
+struct Stage<'a> {
+    arguments: &'a DemoArguments,
+    place: Place,
+    broker: Arc<dyn Broker>,
+    /// The jobs so far.
+    rounds: Vec<JobName>,
+}
+
+impl Stage<'_> {
+    async fn play(&mut self) -> Result<DemoReport, CommandError> {
+        report::note("1 of 2: undisturbed");
+        let (undisturbed, _) = self.round("undisturbed", None).await?;
+        let percent = self.arguments.kill_at.0;
+        report::note(&format!("2 of 2: a worker is killed at {percent} %"));
+        let (disturbed, killed) = self.round("disturbed", Some(percent)).await?;
+        let Some(killed) = killed else {
+            return Err(CommandError::DemoTooFast);
+        };
+        let proven = undisturbed.proven && disturbed.proven;
+        Ok(DemoReport {
+            equal: proven && undisturbed.equals(&disturbed),
+            workers: self.arguments.workers.get(),
+            killed,
+            undisturbed,
+            disturbed,
+        })
+    }
+
+    /// Runs the job once. Kills a worker when `kill_at` per cent are done.
+    async fn round(
+        &mut self,
+        name: &str,
+        kill_at: Option<f64>,
+    ) -> Result<(DemoRun, Option<Killed>), CommandError> {
+        let job = self.submit(name).await?;
+        let mut workers = Workers::start(self, &job.name)?;
+        let mut status = JobStatus::new(job.clone());
+        let mut screen = Screen::new();
+        let mut killed = None;
+        let mut shown = tokio::time::interval(SHOW_EVERY[usize::from(!screen.is_terminal())]);
+        loop {
+            let progress = report::progress(&*self.broker, &job).await?;
+            if let Some(percent) = kill_at.filter(|_| killed.is_none()) {
+                killed = workers.kill_at(percent, &progress)?;
+            }
+            if progress.state != JobState::Running {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = shown.tick() => {
+                    status.look(&*self.broker).await?;
+                    self.show(&status, &mut screen)?;
+                }
+            }
+            workers.check()?;
+        }
+        status.look_at_all(&*self.broker).await?;
+        self.show(&status, &mut screen)?;
+        let run = self.prove(&job).await?;
+        workers.end()?;
+        Ok((run, killed))
+    }
+
+    /// On a terminal all about the job, elsewhere a line; for programs nothing but the end.
+    fn show(&self, status: &JobStatus, screen: &mut Screen) -> Result<(), CommandError> {
+        if self.arguments.common.json {
+            return Ok(());
+        }
+        let text = if screen.is_terminal() { status.text() } else { status.line() };
+        screen.show(&text).map(drop)
+    }
+
+    async fn submit(&mut self, name: &str) -> Result<JobRecord, CommandError> {
+        let id = SystemRandomness.next_u64() >> 32;
+        let name: JobName = format!("demo-{name}-{id:08x}").parse()?;
+        self.rounds.push(name.clone());
+        let mut command = self.ttg()?;
+        command.args(["submit", "--job", name.as_str()]);
+        command.args(match self.arguments.scale {
+            Scale::Small => {
+                ["--parameters=1000", "--chunk-size=10", "--set=simulate-work-ms=100"].as_slice()
+            }
+            Scale::Medium => {
+                ["--parameters=10000", "--chunk-size=100", "--set=simulate-work-ms=10"].as_slice()
+            }
+            Scale::Large => {
+                ["--range=1..10000001", "--chunk-size=1000", "--kernel=collatz"].as_slice()
+            }
+        });
+        let output = command.stderr(Stdio::inherit()).output().map_err(CommandError::Demo)?;
+        if !output.status.success() {
+            return Err(CommandError::DemoStep("submit", output.status));
+        }
+        let job = self.broker.job(&name).await;
+        let job = job.map_err(CommandError::broker("the job could not be looked up"))?;
+        job.ok_or(CommandError::UnknownJob(name))
+    }
+
+    /// This program, told of the place in a way that no list of processes shows.
+    fn ttg(&self) -> Result<Command, CommandError> {
+        let program = std::env::current_exe().map_err(CommandError::Demo)?;
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("TTG_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("TTG_BROKER", &self.place.text).env("TTG_LOG_LEVEL", "error");
+        Ok(command)
+    }
+
+    async fn prove(&self, job: &JobRecord) -> Result<DemoRun, CommandError> {
+        let progress = report::progress(&*self.broker, job).await?;
+        let mut proof = Proof::begin(job);
+        outcomes::for_each(&*self.broker, job, |outcome| proof.add(&outcome)).await?;
+        proof.conclude(&progress);
+        let report = JobReport::read(&*self.broker, job, SystemClock.wall()).await?;
+        Ok(DemoRun::new(&report, proof.findings.is_empty()))
+    }
+
+    /// Removes the jobs.
+    async fn clear(&self) -> Result<(), CommandError> {
+        let failed = || CommandError::broker("the demonstration could not be cleared away");
+        for name in &self.rounds {
+            if let Some(job) = self.broker.job(name).await.map_err(failed())? {
+                self.broker.purge(job.uid).await.map_err(failed())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Worker processes. They are killed with the value, if they have not ended.
+struct Workers(Vec<Child>);
+
+impl Workers {
+    fn start(stage: &Stage, job: &JobName) -> Result<Self, CommandError> {
+        let DemoArguments { workers, concurrency, lease, .. } = stage.arguments;
+        let mut started = Self(Vec::new());
+        for _ in 0..workers.get() {
+            let mut command = stage.ttg()?;
+            command.args(["worker", "--until-complete", job.as_str()]);
+            command.args(["--concurrency", &concurrency.to_string()]);
+            command.args(["--lease", &format!("{}ms", lease.0.as_millis())]);
+            started.0.push(command.spawn().map_err(CommandError::Demo)?);
+        }
+        Ok(started)
+    }
+
+    /// Kills one of them if so much of the job is done, and not all.
+    fn kill_at(
+        &mut self,
+        percent: f64,
+        progress: &JobProgress,
+    ) -> Result<Option<Killed>, CommandError> {
+        let parameters = progress.parameters;
+        let settled = parameters.completed + parameters.dead;
+        let done = settled as f64 / parameters.total as f64 * 100.0;
+        if done < percent || progress.chunks.in_flight == 0 {
+            return Ok(None);
+        }
+        let Some(mut victim) = self.0.pop() else { return Ok(None) };
+        victim.kill().and_then(|()| victim.wait()).map_err(CommandError::Demo)?;
+        let killed =
+            Killed { pid: victim.id(), at_percent: done, in_flight: progress.chunks.in_flight };
+        report::note(&format!("killed process {} at {done:.1} %", killed.pid));
+        Ok(Some(killed))
+    }
+
+    /// A worker that ended although its job has not.
+    fn check(&mut self) -> Result<(), CommandError> {
+        for worker in &mut self.0 {
+            if let Some(status) = worker.try_wait().map_err(CommandError::Demo)?
+                && !status.success()
+            {
+                return Err(CommandError::DemoStep("worker", status));
+            }
+        }
+        Ok(())
+    }
+
+    /// They end by themselves once the job is complete.
+    fn end(mut self) -> Result<(), CommandError> {
+        let ended: io::Result<Vec<_>> = self.0.iter_mut().map(Child::wait).collect();
+        match ended.map_err(CommandError::Demo)?.into_iter().find(|status| !status.success()) {
+            Some(status) => Err(CommandError::DemoStep("worker", status)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for worker in &mut self.0 {
+            // Of one that has ended, neither has anything to do.
+            worker.kill().ok();
+            worker.wait().ok();
+        }
+    }
+}
