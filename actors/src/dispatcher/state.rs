@@ -8,7 +8,7 @@ use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
     Chunk, Credit, DeadParameters, Delivery, DeliveryId, Failure, FailureKind, JobUid, Outcome,
-    Receipt, SlotId, Timestamp, WallTime, WorkerId,
+    Receipt, SlotId, Timestamp, Values, WallTime, WorkerId,
 };
 
 use super::messages::{DispatcherObservation, SlotFailure};
@@ -125,7 +125,8 @@ impl DispatcherState {
         }
         let dead = DeadParameters::all(chunk.range, failure.kind, &failure.message);
         let outcome = Box::new(self.outcome(chunk, Vec::new(), dead, Duration::ZERO, wall));
-        Some(Settlement::Commit { id, receipt: entry.delivery.receipt, outcome })
+        let (receipt, values) = (entry.delivery.receipt, Values::new());
+        Some(Settlement::Commit { id, receipt, outcome, values })
     }
 
     fn outcome(
@@ -146,10 +147,17 @@ impl DispatcherState {
             build: self.build.clone(),
             finished_at: wall,
             computed_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            values: None,
         };
         debug_assert!(outcome_is_whole(&outcome));
         outcome
     }
+}
+
+/// About how long it takes to store values, at a hundred megabytes a second. It is part of a chunk's
+/// work, or a fast kernel would fill the memory with what waits to be stored.
+fn storing(values: &Values) -> Duration {
+    Duration::from_nanos(10 * values.bytes() as u64)
 }
 
 /// The broker handed over what it had, or nothing within the wait.
@@ -178,7 +186,8 @@ pub(super) fn on_received(
             settlements.push(Settlement::give_back(id, receipt, FOREIGN_KERNEL_DELAY));
         } else if verdict(chunk.counters, &chunk.spec.policy) == Verdict::GiveUp {
             let outcome = given_up(state, chunk, at.wall);
-            settlements.push(Settlement::Commit { id, receipt, outcome: Box::new(outcome) });
+            let (outcome, values) = (Box::new(outcome), Values::new());
+            settlements.push(Settlement::Commit { id, receipt, outcome, values });
         } else {
             stage = Stage::Ready;
             manner = self::manner(&delivery);
@@ -292,11 +301,11 @@ pub(super) fn on_evaluated(
         };
         let receipt = entry.delivery.receipt;
         match evaluated {
-            Evaluated::Completed { columns, dead, took } => {
+            Evaluated::Completed { columns, dead, took, values } => {
                 let chunk = entry.delivery.chunk.clone();
-                state.pace.learn(took, slots);
+                state.pace.learn(took + storing(&values), slots);
                 let outcome = Box::new(state.outcome(&chunk, columns, dead, took, at.wall));
-                settlements.push(Settlement::Commit { id, receipt, outcome });
+                settlements.push(Settlement::Commit { id, receipt, outcome, values });
             }
             Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, at.wall)),
             Evaluated::Cancelled if entry.lease_lost => {

@@ -15,6 +15,7 @@ mod status;
 mod table;
 mod text;
 mod throughput;
+mod values;
 
 pub(crate) use check::{CheckReport, Finding};
 pub(crate) use chunks::{ChunkRows, RowFormat};
@@ -28,3 +29,4 @@ pub(crate) use output::{
 pub(crate) use progress::{ProgressView, bar};
 pub(crate) use screen::Screen;
 pub(crate) use status::{ALIVE, JobStatus};
+pub(crate) use values::ValueRows;

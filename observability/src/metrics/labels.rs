@@ -116,6 +116,8 @@ closed_set! {
         Receive = "receive",
         /// Leases extended.
         Renew = "renew",
+        /// Values of parameters stored, ahead of their outcomes.
+        StoreValues = "store_values",
         /// Outcomes stored and deliveries settled.
         Commit = "commit",
         /// Failed chunks put off.
