@@ -16,7 +16,7 @@ pub(crate) struct Alias {
 type LookUp<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// All of them. Those of one flag follow each other in its help.
-pub(crate) const ALIASES: [Alias; 11] = [
+pub(crate) const ALIASES: [Alias; 12] = [
     Alias {
         flag: "broker",
         variables: &[
@@ -53,6 +53,11 @@ pub(crate) const ALIASES: [Alias; 11] = [
         variables: &["IDLE_TIMEOUT_SECONDS"],
         read: |get| get("IDLE_TIMEOUT_SECONDS"),
     },
+    Alias {
+        flag: "shard",
+        variables: &["JOB_COMPLETION_INDEX", "WORKER_ID", "TOTAL_WORKERS"],
+        read: shard,
+    },
     Alias { flag: "log-level", variables: &["LOG_LEVEL"], read: |get| get("LOG_LEVEL") },
     Alias {
         flag: "log-format",
@@ -86,6 +91,14 @@ pub(crate) fn injected(variables: &Variables) -> Vec<&'static str> {
 
 fn is_injected(value: &str) -> bool {
     ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// A worker of the earlier system is a shard if it knows how many there are. Kubernetes numbers the
+/// pods of an indexed job itself.
+fn shard(get: &LookUp) -> Option<String> {
+    let count = get("TOTAL_WORKERS")?;
+    let index = get("JOB_COMPLETION_INDEX").or_else(|| get("WORKER_ID"))?;
+    Some(format!("{index}/{count}"))
 }
 
 /// `QUEUE_BACKEND` and the variables of that backend as a URL. A backend of another name is left
@@ -143,6 +156,17 @@ mod tests {
         ];
         assert_eq!(broker_of(&secret).unwrap(), "amqp://me:a%2Fb%40c@localhost:5672/jobs");
         assert_eq!(broker_of(&[("QUEUE_BACKEND", "kafka")]).unwrap(), "kafka");
+    }
+
+    #[test]
+    fn a_number_and_how_many_there_are_make_a_shard() {
+        let shard = ALIASES.iter().find(|alias| alias.flag == "shard").unwrap();
+        let of = |variables: &[(&str, &str)]| shard.value(&Variables::of(variables));
+        let (index, id) = (("JOB_COMPLETION_INDEX", "1"), ("WORKER_ID", "2"));
+        assert_eq!(of(&[index, id]), None);
+        assert_eq!(of(&[("TOTAL_WORKERS", "3")]), None);
+        assert_eq!(of(&[id, ("TOTAL_WORKERS", "3")]).unwrap(), "2/3");
+        assert_eq!(of(&[index, id, ("TOTAL_WORKERS", "3")]).unwrap(), "1/3");
     }
 
     #[test]

@@ -25,13 +25,20 @@ pub(crate) enum BrokerUrl {
 
 impl BrokerUrl {
     pub(crate) fn of(arguments: &CommonArguments) -> Result<Self, CommandError> {
-        if let Some(dir) = &arguments.data_dir {
-            return Ok(Self::Embedded(dir.clone()));
-        }
-        Self::parse(&arguments.broker)
+        let mut all = Self::all_of(arguments)?.into_iter();
+        // The first one has a default, and to all commands but one no more are given.
+        all.next().ok_or_else(|| CommandError::UnknownBroker(String::new()))
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, CommandError> {
+    /// All that are named.
+    pub(crate) fn all_of(arguments: &CommonArguments) -> Result<Vec<Self>, CommandError> {
+        if arguments.data_dir.is_empty() {
+            return arguments.broker.iter().map(|broker| Self::parse(broker)).collect();
+        }
+        Ok(arguments.data_dir.iter().cloned().map(Self::Embedded).collect())
+    }
+
+    fn parse(text: &str) -> Result<Self, CommandError> {
         let unknown = || CommandError::UnknownBroker(redacted(text));
         match text.split_once(':') {
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),

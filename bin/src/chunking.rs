@@ -34,9 +34,13 @@ const CHUNKS_UNSAMPLED: u64 = 10_000;
 /// every parameter is dead for a reason of its own.
 const CHUNK_PARAMETERS_MAX: u64 = 1 << 20;
 
+/// Parameters per chunk at most if their values are kept, likewise: a column of them is one record.
+const CHUNK_VALUES_MAX: u64 = 100_000;
+
 /// A job's kernel being sampled, beside what else has to be done at the start.
 pub(crate) struct Sample {
     parameters: u64,
+    most: u64,
     limits: Limits,
     deadline: Timestamp,
     answered: mpsc::Receiver<Duration>,
@@ -57,12 +61,13 @@ impl Sample {
         // Without the thread there are no answers: the size is then chosen without a sample.
         thread.spawn(|| sampler.run()).ok();
         let deadline = SystemClock.now().after(SAMPLE);
-        Self { parameters: spec.parameters.len(), limits, deadline, answered }
+        let (parameters, most) = (spec.parameters.len(), most(spec));
+        Self { parameters, most, limits, deadline, answered }
     }
 
     /// The chunk size for a job that is worked on in `slots` slots.
     pub(crate) fn chunk_size(self, slots: u32) -> NonZeroU64 {
-        choose(self.parameters, slots, self.cost())
+        choose(self.parameters, self.most, slots, self.cost())
     }
 
     /// What one parameter costs; `None` if the kernel fails on the first ones. What it has not
@@ -84,11 +89,16 @@ impl Sample {
 }
 
 /// The chunk size for a kernel that is not at hand.
-pub(crate) fn unsampled(parameters: u64) -> NonZeroU64 {
-    choose(parameters, 1, None)
+pub(crate) fn unsampled(spec: &JobSpec) -> NonZeroU64 {
+    choose(spec.parameters.len(), most(spec), 1, None)
 }
 
-fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
+/// Parameters per chunk at most.
+fn most(spec: &JobSpec) -> u64 {
+    if spec.values { CHUNK_VALUES_MAX } else { CHUNK_PARAMETERS_MAX }
+}
+
+fn choose(parameters: u64, most: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
     let size = match cost {
         None => parameters / CHUNKS_UNSAMPLED,
         Some(cost) => {
@@ -97,7 +107,7 @@ fn choose(parameters: u64, slots: u32, cost: Option<Duration>) -> NonZeroU64 {
             u64::try_from(by_time).unwrap_or(u64::MAX).min(by_slots)
         }
     };
-    let size = size.min(CHUNK_PARAMETERS_MAX).max(parameters.div_ceil(CHUNKS_MAX));
+    let size = size.min(most).max(parameters.div_ceil(CHUNKS_MAX));
     NonZeroU64::new(size).unwrap_or(NonZeroU64::MIN)
 }
 
@@ -151,7 +161,7 @@ mod tests {
     use super::*;
 
     fn size(parameters: u64, slots: u32, cost: Duration) -> u64 {
-        choose(parameters, slots, Some(cost)).get()
+        choose(parameters, CHUNK_PARAMETERS_MAX, slots, Some(cost)).get()
     }
 
     #[test]
@@ -162,8 +172,8 @@ mod tests {
         assert_eq!(size(10_000, 2, Duration::from_mins(1)), 1, "a slow kernel");
         assert_eq!(size(1_000_000_000, 2, Duration::from_nanos(2)), 1 << 20, "bounded records");
         assert_eq!(size(5, 64, Duration::ZERO), 1);
-        assert_eq!(choose(1_000_000, 2, None).get(), 100, "without a sample");
-        assert_eq!(choose(5, 2, None).get(), 1);
+        assert_eq!(choose(1_000_000, CHUNK_PARAMETERS_MAX, 2, None).get(), 100, "without a sample");
+        assert_eq!(choose(5, CHUNK_PARAMETERS_MAX, 2, None).get(), 1);
     }
 
     #[test]

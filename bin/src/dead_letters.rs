@@ -67,6 +67,11 @@ impl DeadLetters {
         runs.filter(|(_, reason)| is_open(reason)).map(|(range, reason)| (*range, reason))
     }
 
+    /// The same with those that were dropped.
+    pub(crate) fn all_runs(&self) -> impl Iterator<Item = (ParameterRange, &DeadReason)> {
+        self.0.values().flat_map(|chunk| &chunk.runs).map(|(range, reason)| (*range, reason))
+    }
+
     /// Whether every parameter of `range` is dead in `chunk`.
     pub(crate) fn has_all_of(&self, chunk: ChunkIndex, range: ParameterRange) -> bool {
         let mut next = range.start();
@@ -146,6 +151,7 @@ mod tests {
             build: String::new(),
             finished_at: WallTime(0),
             computed_us: 0,
+            values: None,
         }
     }
 

@@ -77,6 +77,21 @@ pub(crate) enum CommandError {
         #[source]
         cause: BrokerError,
     },
+    /// The broker cannot keep values.
+    #[error("the broker `{0}` cannot keep the values of single parameters")]
+    NoValuesHere(&'static str),
+    /// The job was submitted without `--values`.
+    #[error("job `{0}` keeps no values")]
+    NoValues(JobName),
+    /// A record of values that an outcome names is not there.
+    #[error("values of job `{0}` are missing in the store")]
+    ValuesLost(JobName),
+    /// The store of a shard is in use.
+    #[error("the shard's store could not be opened")]
+    NotAlone(#[source] BrokerError),
+    /// Stores whose jobs are not the shards of one.
+    #[error("the stores do not merge: {0}")]
+    Shards(String),
     /// The worker.
     #[error("the worker ended")]
     Worker(#[source] WorkerError),
@@ -141,11 +156,15 @@ impl CommandError {
             | Self::StillRunning(_)
             | Self::OtherSpec(_)
             | Self::Child(_)
+            | Self::Shards(_)
+            | Self::NoValues(_)
             | Self::Name(_) => Exit::Usage,
-            Self::UnknownBroker(_) | Self::NoAdapter(_) | Self::Listen { .. } => {
-                Exit::Configuration
-            }
-            Self::Broker { cause, .. } => exit_of(cause),
+            Self::UnknownBroker(_)
+            | Self::NoAdapter(_)
+            | Self::Listen { .. }
+            | Self::NoValuesHere(_) => Exit::Configuration,
+            Self::ValuesLost(_) => Exit::Unavailable,
+            Self::Broker { cause, .. } | Self::NotAlone(cause) => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
             Self::Worker(_)
             | Self::Unfinished(_)
@@ -194,6 +213,23 @@ impl CommandError {
                     .into(),
             ),
             Self::Broker { cause, .. } => broker_hint(cause).map(Into::into),
+            Self::NoValuesHere(_) => {
+                Some("submit the job without `--values`, or to `--broker embedded:DIR`".into())
+            }
+            Self::NoValues(_) => Some(
+                "submit it under another name with `--values`; its chunks are there: `--format csv`"
+                    .into(),
+            ),
+            Self::ValuesLost(name) => {
+                Some(format!("`ttg verify {name}` tells which, and restore the store from a copy"))
+            }
+            Self::NotAlone(_) => Some(
+                "wait for the other process to end, or name a folder for each shard: `--data-dir`"
+                    .into(),
+            ),
+            Self::Shards(_) => {
+                Some("name the store of each shard once, each by its own `--broker embedded:DIR`".into())
+            }
             Self::Worker(WorkerError::Broker(cause)) => broker_hint(cause).map(Into::into),
             _ => None,
         }

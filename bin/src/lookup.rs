@@ -7,6 +7,7 @@ use ttg_runtime::{Broker, JobName, JobRecord, SystemRandomness, WorkerId};
 use crate::broker::BrokerUrl;
 use crate::cli::CommonArguments;
 use crate::error::CommandError;
+use crate::shards::{self, Part};
 
 /// The store that the arguments name; `None` if there is none.
 pub(crate) async fn store(
@@ -27,4 +28,21 @@ pub(crate) async fn job(
     let job = broker.job(&name).await;
     let job = job.map_err(CommandError::broker("the job could not be looked up"))?;
     Ok((broker, job.ok_or(CommandError::UnknownJob(name))?))
+}
+
+/// The job called `name` in every store that the arguments name: one, or all its shards in order.
+pub(crate) async fn parts(
+    arguments: &CommonArguments,
+    name: &JobName,
+) -> Result<Vec<Part>, CommandError> {
+    let unknown = || CommandError::UnknownJob(name.clone());
+    let mut parts = Vec::new();
+    for url in BrokerUrl::all_of(arguments)? {
+        let reader = WorkerId::fresh("reader", &SystemRandomness);
+        let broker = url.connect_to_read(reader).await?.ok_or_else(unknown)?;
+        let job = broker.job(name).await;
+        let job = job.map_err(CommandError::broker("the job could not be looked up"))?;
+        parts.push(Part { store: url.to_string(), broker, job: job.ok_or_else(unknown)? });
+    }
+    shards::in_order(parts)
 }

@@ -12,7 +12,7 @@ use ttg_runtime::broker::{
 };
 use ttg_runtime::{
     Broker, BrokerError, Chunk, Clock, Credit, Delivery, JobName, JobRecord, JobUid, Outcome,
-    Receipt, SystemClock,
+    Receipt, SystemClock, ValuesAt, ValuesRecord,
 };
 
 /// Forwards every call.
@@ -85,6 +85,14 @@ impl Broker for Metered {
 
     async fn renew(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError> {
         self.call(BrokerOperation::Renew, self.broker.renew(receipts)).await
+    }
+
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        self.call(BrokerOperation::Values, self.broker.store_values(records)).await
+    }
+
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        self.call(BrokerOperation::Values, self.broker.values(places)).await
     }
 
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {

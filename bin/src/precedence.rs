@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::aliases::ALIASES;
 use crate::cli::Cli;
@@ -52,7 +52,20 @@ pub(crate) fn parse() -> Result<(Cli, Vec<Setting>), clap::Error> {
 /// The whole command line. Commands that look at the options of others need none of them.
 pub(crate) fn command() -> Command {
     let optional = |command: Command| command.mut_group("space", |group| group.required(false));
-    Cli::command().mut_subcommand("check", optional).mut_subcommand("config", optional)
+    let command = with_one_store(Cli::command());
+    command.mut_subcommand("check", optional).mut_subcommand("config", optional)
+}
+
+/// Only what merges shards takes several stores.
+fn with_one_store(command: Command) -> Command {
+    let one = |flag: Arg| match flag.get_long() {
+        Some("broker" | "data-dir") => flag.action(ArgAction::Set),
+        _ => flag,
+    };
+    let all = |below: Command| {
+        if below.get_name() == "results" { below } else { with_one_store(below) }
+    };
+    command.mut_args(one).mut_subcommands(all)
 }
 
 fn resolve(

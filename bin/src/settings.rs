@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
-use ttg_runtime::{JobName, JobPolicy, KernelName, ParameterRange};
+use ttg_runtime::{JobName, JobPolicy, KernelName, ParameterRange, Shard, ShardOf};
 
 use crate::cli::{JobArguments, WorkerArguments};
 use crate::error::CommandError;
@@ -16,6 +16,9 @@ pub(crate) const LEASE_UNUSED: Duration = Duration::from_secs(10);
 
 /// The longest lease, retry delay or timeout: a week.
 const SECONDS_MAX: u64 = 7 * 24 * 3_600;
+
+/// The most parameters of a chunk whose values are kept: they are in memory together.
+const VALUES_CHUNK_MAX: u64 = 1 << 20;
 
 /// A time as written on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,10 @@ pub(crate) struct JobSettings {
     pub(crate) options: BTreeMap<String, String>,
     pub(crate) chunk_size: ChunkSize,
     pub(crate) policy: JobPolicy,
+    /// Whether every value is kept.
+    pub(crate) values: bool,
+    /// What it is a shard of; `parameters` are then its slice.
+    pub(crate) shard: Option<ShardOf>,
 }
 
 /// A worker that may be started.
@@ -60,6 +67,29 @@ pub(crate) fn job_and_worker(
             Err(CommandError::Settings(wrong))
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+impl JobSettings {
+    /// What `shard` computes of this job. Without a name it gets one that is the same for every start
+    /// and every shard, so that a restart resumes it and all can be merged.
+    pub(crate) fn cut_to(self, shard: Shard) -> Result<Self, CommandError> {
+        let whole = self.parameters;
+        let Some(parameters) = shard.slice(whole) else {
+            let (slices, most) = (shard.count(), whole.len());
+            let why =
+                format!("--shard {shard} is empty: {most} parameters make no {slices} slices");
+            return Err(CommandError::Settings(vec![why]));
+        };
+        let name = match self.name {
+            Some(name) => name,
+            None => {
+                // With two numbers of 20 digits it is as long as a name may be.
+                let kernel: String = self.kernel.as_str().chars().take(22).collect();
+                format!("{kernel}-{}-{}", whole.start(), whole.end()).parse()?
+            }
+        };
+        Ok(Self { name: Some(name), parameters, shard: Some(ShardOf { shard, whole }), ..self })
     }
 }
 
@@ -89,9 +119,16 @@ impl TryFrom<&JobArguments> for JobSettings {
         if policy.timeout.is_zero() {
             wrong.push("--timeout is zero: no attempt could end in it".to_owned());
         }
+        if let ChunkSize::Fixed(size) = raw.chunk_size
+            && raw.values
+            && size.get() > VALUES_CHUNK_MAX
+        {
+            wrong.push(format!("--chunk-size is {size}: with --values at most {VALUES_CHUNK_MAX}"));
+        }
         match (parameters, kernel, name) {
             (Some(parameters), Some(kernel), Some(name)) if wrong.is_empty() => {
-                Ok(Self { name, parameters, kernel, options, chunk_size: raw.chunk_size, policy })
+                let (chunk_size, values, shard) = (raw.chunk_size, raw.values, None);
+                Ok(Self { name, parameters, kernel, options, chunk_size, policy, values, shard })
             }
             _ => Err(CommandError::Settings(wrong)),
         }

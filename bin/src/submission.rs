@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ttg_runtime::broker::{JobState, Registered};
 use ttg_runtime::kernel::{RegisteredKernel, Scratch};
 use ttg_runtime::{
-    Broker, Clock, JobName, JobRecord, JobSpec, JobUid, Kernels, Randomness, SystemClock,
-    SystemRandomness,
+    Broker, Clock, JobName, JobRecord, JobSpec, JobUid, Kernels, OtherSpec, Randomness, ShardOf,
+    SystemClock, SystemRandomness,
 };
 
 use crate::build;
@@ -20,6 +20,7 @@ use crate::settings::{ChunkSize, JobSettings};
 pub(crate) struct Submission {
     name: Option<JobName>,
     spec: JobSpec,
+    shard: Option<ShardOf>,
     auto: bool,
     sample: Option<Sample>,
 }
@@ -52,10 +53,11 @@ impl Submission {
             options: settings.options,
             chunk_size: fixed.unwrap_or(NonZeroU64::MIN),
             policy: settings.policy,
+            values: settings.values,
         };
         let auto = fixed.is_none();
         let sample = kernel.filter(|_| auto).map(|kernel| Sample::begin(&spec, kernel));
-        Ok(Self { name: settings.name, spec, auto, sample })
+        Ok(Self { name: settings.name, spec, shard: settings.shard, auto, sample })
     }
 
     /// Registers the job, or finds the one that this submission resumes.
@@ -64,13 +66,16 @@ impl Submission {
         broker: &dyn Broker,
         slots: u32,
     ) -> Result<JobRecord, CommandError> {
-        let Self { name, mut spec, auto, sample } = self;
+        let Self { name, mut spec, shard, auto, sample } = self;
+        if spec.values && !broker.capabilities().values {
+            return Err(CommandError::NoValuesHere(broker.capabilities().name));
+        }
         let name = match name {
             Some(name) => {
                 let found = broker.job(&name).await;
                 let doing = CommandError::broker("the job could not be looked up");
                 if let Some(job) = found.map_err(doing)? {
-                    return check_resumed(broker, job, &spec, auto).await;
+                    return check_resumed(broker, job, &spec, shard, auto).await;
                 }
                 name
             }
@@ -79,17 +84,19 @@ impl Submission {
         if auto {
             spec.chunk_size = match sample {
                 Some(sample) => sample.chunk_size(slots),
-                None => chunking::unsampled(spec.parameters.len()),
+                None => chunking::unsampled(&spec),
             };
         }
         let uid = JobUid::fresh(&SystemRandomness);
         let submitted_at = SystemClock.wall();
-        let job = JobRecord { name, uid, spec, submitted_at, build: build::id() };
+        let job = JobRecord { name, uid, spec, submitted_at, build: build::id(), shard };
         let registered = broker.register(&job).await;
         match registered.map_err(CommandError::broker("the job could not be registered"))? {
             Registered::New => Ok(job),
             // Another submitter was faster.
-            Registered::Existing(other) => check_resumed(broker, *other, &job.spec, auto).await,
+            Registered::Existing(other) => {
+                check_resumed(broker, *other, &job.spec, shard, auto).await
+            }
         }
     }
 }
@@ -118,9 +125,19 @@ async fn check_resumed(
     broker: &dyn Broker,
     job: JobRecord,
     requested: &JobSpec,
+    shard: Option<ShardOf>,
     auto: bool,
 ) -> Result<JobRecord, CommandError> {
     job.check_resumed_by(requested, auto).map_err(CommandError::OtherSpec)?;
+    if job.shard != shard {
+        let of = |shard: Option<ShardOf>| match shard {
+            Some(of) => format!("{} of {}", of.shard, of.whole),
+            None => "none".to_owned(),
+        };
+        let (stored, requested) = (of(job.shard), of(shard));
+        let other = OtherSpec { name: job.name, field: "shard", stored, requested };
+        return Err(CommandError::OtherSpec(other));
+    }
     if report::progress(broker, &job).await?.state == JobState::Cancelled {
         return Err(CommandError::Cancelled(job.name));
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::chunk::ParameterRange;
 use crate::clock::WallTime;
 use crate::ids::{ChunkIndex, JobName, JobUid, KernelName};
+use crate::shard::ShardOf;
 
 /// What to do with chunks that fail, die or hang.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct JobSpec {
     /// What to do with failures.
     #[serde(rename = "policy")]
     pub policy: JobPolicy,
+    /// Keep the value of every parameter, beside the summaries.
+    #[serde(rename = "values", default, skip_serializing_if = "std::ops::Not::not")]
+    pub values: bool,
 }
 
 impl JobSpec {
@@ -92,6 +96,9 @@ pub struct JobRecord {
     /// The build that submitted it.
     #[serde(rename = "build", default)]
     pub build: String,
+    /// What it is a shard of, if it is one; the parameters of `spec` are then its slice.
+    #[serde(rename = "shard", default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardOf>,
 }
 
 /// A job of this name exists and is another one.
@@ -148,6 +155,7 @@ impl JobRecord {
                 format!("{:?}", stored.policy.timeout),
                 format!("{:?}", requested.policy.timeout),
             ),
+            ("values", stored.values.to_string(), requested.values.to_string()),
         ];
         match pairs.into_iter().find(|(_, stored, requested)| stored != requested) {
             None => Ok(()),
@@ -192,6 +200,7 @@ mod tests {
             options: BTreeMap::new(),
             chunk_size: NonZeroU64::new(size).unwrap(),
             policy: JobPolicy::default(),
+            values: false,
         }
     }
 
@@ -227,6 +236,7 @@ mod tests {
             spec: spec(0, 100, 10),
             submitted_at: WallTime(0),
             build: String::new(),
+            shard: None,
         };
         assert_eq!(record.check_resumed_by(&spec(0, 100, 10), false), Ok(()));
         assert_eq!(record.check_resumed_by(&spec(0, 100, 99), true), Ok(()));

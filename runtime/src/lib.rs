@@ -14,6 +14,8 @@ pub mod kernel;
 pub mod outcome;
 pub mod randomness;
 pub mod retry;
+pub mod shard;
+pub mod values;
 pub mod wire;
 
 pub use aggregate::{Accumulator, Aggregate, Extreme};
@@ -30,3 +32,5 @@ pub use job::{JobPolicy, JobRecord, JobSpec, OtherSpec};
 pub use kernel::{Kernel, KernelError, Kernels, Rows, Slice};
 pub use outcome::{Column, Outcome};
 pub use randomness::{Randomness, SeededRandomness, SystemRandomness};
+pub use shard::{Shard, ShardError, ShardOf};
+pub use values::{KeptValues, Values, ValuesAt, ValuesId, ValuesRecord};

@@ -8,6 +8,7 @@ use crate::chunk::{IdempotencyKey, ParameterRange};
 use crate::clock::WallTime;
 use crate::dead::DeadParameters;
 use crate::ids::WorkerId;
+use crate::values::KeptValues;
 
 /// The summary of one named column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Outcome {
     /// How long the computation took, in microseconds.
     #[serde(rename = "us")]
     pub computed_us: u64,
+    /// Where the values of its completed parameters are, if its job keeps them.
+    #[serde(rename = "values", default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<KeptValues>,
 }
 
 impl Outcome {

@@ -85,6 +85,11 @@ fn variables_of_the_earlier_system_set_what_nothing_else_sets() {
     with(&sandbox, &earlier, &line).expect_code(0).report().assert_complete(10, 0);
     let empty = [("TTG_PARAMETERS", ""), ("TOTAL_PARAMETERS", "8"), ("CHUNK_SIZE", "")];
     with(&sandbox, &empty, &format!("{run} empty")).expect_code(0).report().assert_complete(8, 0);
+    let pod = [("JOB_COMPLETION_INDEX", "2"), ("WORKER_ID", "0"), ("TOTAL_WORKERS", "3")];
+    let line = format!("{run} sliced --parameters 100");
+    with(&sandbox, &pod, &line).expect_code(0).report().assert_complete(34, 0);
+    let line = format!("{run} whole --parameters 100");
+    with(&sandbox, &pod[..2], &line).expect_code(0).report().assert_complete(100, 0);
     let idle = [("IDLE_TIMEOUT_SECONDS", "0.001")];
     with(&sandbox, &idle, "worker").expect_code(0);
 }

@@ -78,6 +78,13 @@ fn wrong_usage_is_told_with_what_to_write_instead() {
         "run --parameters 10 --data-dir a --broker embedded:b",
         "run --parameters 10 --log-format xml",
         "run --parameters 10 --log-level loud",
+        "run --parameters 10 --values --chunk-size 2_000_000",
+        "results any --values --json",
+        "run --parameters 10 --shard 3/3",
+        "run --parameters 10 --shard 1",
+        "run --parameters 10 --shard 4/20",
+        "run --parameters 10 --shard 0/3 --broker redis://redis",
+        "status --data-dir a --data-dir b",
         "results",
     ];
     assert_snapshot!(failures(&sandbox(), 2, &lines));

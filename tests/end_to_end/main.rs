@@ -16,8 +16,10 @@ mod poison;
 mod proofs;
 mod resuming;
 mod rows;
+mod shards;
 mod signals;
 mod submitting;
+mod values;
 mod watching;
 mod workers;
 

@@ -190,6 +190,7 @@ impl JobPlan {
                 options: BTreeMap::from([("number".into(), number.to_string())]),
                 chunk_size: NonZeroU64::new(chunk_size).unwrap_or(NonZeroU64::MIN),
                 policy,
+                values: false,
             },
             submitted_at: chance.duration(Duration::ZERO, calm_at / 2),
             bad: BTreeMap::new(),

@@ -67,6 +67,7 @@ impl Submitter {
             spec: job.spec.clone(),
             submitted_at: self.node.clock.wall(),
             build: "test".into(),
+            shard: None,
         };
         match self.insist(|| self.broker.register(&record)).await {
             Ok(Registered::New) | Err(_) => record.uid,

@@ -9,10 +9,11 @@ use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered,
 use ttg_observability::metrics::ActorKind;
 use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
 
+use super::hangs::on_tick;
 use super::messages::DispatcherMsg;
 use super::state::{
     DispatcherState, Effect, Moment, on_drain, on_evaluated, on_leases_lost, on_receive_failed,
-    on_received, on_retry_receive, on_settled, on_slot_lost, on_slot_opened, on_tick,
+    on_received, on_retry_receive, on_settled, on_slot_lost, on_slot_opened,
 };
 use crate::address::{Address, Handling};
 use crate::chunk_name::ChunkName;

@@ -2,6 +2,7 @@
 
 use ttg_runtime::JobPolicy;
 
+use super::super::hangs::on_tick;
 use super::tests::{
     assigned, at, completed, counters, delivery, fresh, received, requested, settlements, state,
     stops,

@@ -8,7 +8,7 @@ use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
     Chunk, Credit, DeadParameters, Delivery, DeliveryId, Failure, FailureKind, JobUid, Outcome,
-    Receipt, SlotId, Timestamp, WallTime, WorkerId,
+    Receipt, SlotId, Timestamp, Values, WallTime, WorkerId,
 };
 
 use super::messages::{DispatcherObservation, SlotFailure};
@@ -19,16 +19,6 @@ use crate::result_sink::Settlement;
 
 /// How long a chunk whose kernel this worker lacks is kept from coming right back.
 const FOREIGN_KERNEL_DELAY: Duration = Duration::from_secs(5);
-
-/// How long after a chunk's timeout its kernel may still end by itself, at a slice's end.
-const HANG_GRACE: Duration = Duration::from_secs(1);
-
-/// In a longer gap between two ticks this process did not run: it was stopped, or its machine slept. Nor
-/// did its kernels.
-const TICK_GAP_MAX: Duration = Duration::from_secs(2);
-
-/// Jobs that are remembered for a kernel that hung.
-const HUNG_JOBS_MAX: usize = 64;
 
 /// When something is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +62,7 @@ pub(super) struct DispatcherState {
     /// Jobs whose kernel hung here.
     pub(super) hung: BTreeSet<JobUid>,
     /// The last tick, or the start.
-    ticked: Timestamp,
+    pub(super) ticked: Timestamp,
     pub(super) requested: Option<Credit>,
     pub(super) pace: Pace,
     pub(super) draining: bool,
@@ -122,15 +112,6 @@ impl DispatcherState {
         Some(Settlement::give_back(id, entry.delivery.receipt, Duration::ZERO))
     }
 
-    /// The kernel of this delivery's job hung here.
-    fn remember_hung(&mut self, id: DeliveryId) {
-        let Some(entry) = self.table.get(id) else { return };
-        if self.hung.len() == HUNG_JOBS_MAX {
-            self.hung.pop_first();
-        }
-        self.hung.insert(entry.delivery.chunk.key.job);
-    }
-
     /// Settles a failed delivery: again later, or with no attempt left as dead. An evaluation buries
     /// by itself at its last attempt; this keeps what fails around one from coming back for ever.
     fn failed(&mut self, id: DeliveryId, failure: Failure, wall: WallTime) -> Option<Settlement> {
@@ -142,7 +123,8 @@ impl DispatcherState {
         }
         let dead = DeadParameters::all(chunk.range, failure.kind, &failure.message);
         let outcome = Box::new(self.outcome(chunk, Vec::new(), dead, Duration::ZERO, wall));
-        Some(Settlement::Commit { id, receipt: entry.delivery.receipt, outcome })
+        let (receipt, values) = (entry.delivery.receipt, Values::new());
+        Some(Settlement::Commit { id, receipt, outcome, values })
     }
 
     fn outcome(
@@ -163,10 +145,17 @@ impl DispatcherState {
             build: self.build.clone(),
             finished_at: wall,
             computed_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            values: None,
         };
         debug_assert!(outcome_is_whole(&outcome));
         outcome
     }
+}
+
+/// About how long it takes to store values, at a hundred megabytes a second. It is part of a chunk's
+/// work, or a fast kernel would fill the memory with what waits to be stored.
+fn storing(values: &Values) -> Duration {
+    Duration::from_nanos(10 * values.bytes() as u64)
 }
 
 /// The broker handed over what it had, or nothing within the wait.
@@ -195,7 +184,8 @@ pub(super) fn on_received(
             settlements.push(Settlement::give_back(id, receipt, FOREIGN_KERNEL_DELAY));
         } else if verdict(chunk.counters, &chunk.spec.policy) == Verdict::GiveUp {
             let outcome = given_up(state, chunk, at.wall);
-            settlements.push(Settlement::Commit { id, receipt, outcome: Box::new(outcome) });
+            let (outcome, values) = (Box::new(outcome), Values::new());
+            settlements.push(Settlement::Commit { id, receipt, outcome, values });
         } else {
             stage = Stage::Ready;
             manner = self::manner(&delivery);
@@ -271,31 +261,6 @@ pub(super) fn on_slot_lost(
     state.proceed(effects, at.now)
 }
 
-/// Time has passed. A kernel that does not even come back at the end of a slice is given up together
-/// with its thread. An isolated one is ended by who watches its process; but it has not begun while
-/// its slot is stuck in what a dispatcher before this one assigned.
-pub(super) fn on_tick(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
-    let gap = at.now.since(std::mem::replace(&mut state.ticked, at.now));
-    if gap > TICK_GAP_MAX {
-        state.slots.stood_still(gap);
-    }
-    let overdue = state.slots.busy().filter_map(|(slot, delivery, begun)| {
-        let entry = state.table.get(delivery)?;
-        let timeout = entry.delivery.chunk.spec.policy.timeout;
-        if at.now.since(begun) < timeout + HANG_GRACE {
-            return None;
-        }
-        let message = format!("its kernel did not come back within {timeout:?}");
-        let failure = Failure::new(FailureKind::Timeout, None, message);
-        let failed = SlotFailure { delivery, failure };
-        Some(match entry.manner {
-            Manner::Shared => Effect::Abandon(slot, failed),
-            Manner::Isolated | Manner::Alone => Effect::AbandonUnlessAt(slot, failed),
-        })
-    });
-    overdue.collect()
-}
-
 /// Evaluations ended. Ids that the table does not have belong to a dispatcher before this one.
 pub(super) fn on_evaluated(
     state: &mut DispatcherState,
@@ -311,11 +276,11 @@ pub(super) fn on_evaluated(
         };
         let receipt = entry.delivery.receipt;
         match evaluated {
-            Evaluated::Completed { columns, dead, took } => {
+            Evaluated::Completed { columns, dead, took, values } => {
                 let chunk = entry.delivery.chunk.clone();
-                state.pace.learn(took, slots);
+                state.pace.learn(took + storing(&values), slots);
                 let outcome = Box::new(state.outcome(&chunk, columns, dead, took, at.wall));
-                settlements.push(Settlement::Commit { id, receipt, outcome });
+                settlements.push(Settlement::Commit { id, receipt, outcome, values });
             }
             Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, at.wall)),
             Evaluated::Cancelled if entry.lease_lost => {

@@ -34,6 +34,7 @@ pub(super) fn delivery(index: u64, kernel: &str, counters: Counters) -> Delivery
         options: BTreeMap::new(),
         chunk_size: NonZeroU64::new(1).unwrap(),
         policy: JobPolicy::default(),
+        values: false,
     });
     let job = JobUid::from([7; 16]);
     let mut chunk = Chunk::cut(job, &spec, ChunkIndex(index), &TraceContext::default()).unwrap();
@@ -58,6 +59,7 @@ pub(super) fn completed(count: u64) -> Evaluated {
         columns: vec![Column { name: "value".into(), aggregate }],
         dead: DeadParameters::new(),
         took: Duration::from_secs(1),
+        values: Values::new(),
     }
 }
 

@@ -10,10 +10,10 @@ use ttg_observability::events::{
 };
 use ttg_observability::metrics::ActorKind;
 use ttg_runtime::broker::{Committed, Settled};
-use ttg_runtime::{BrokerError, Failure, Outcome, Timestamp};
+use ttg_runtime::{BrokerError, Failure, KeptValues, Outcome, Timestamp, ValuesId, ValuesRecord};
 
 use super::messages::ResultSinkMsg;
-use super::state::{Batch, Gathered, on_flush, on_settle};
+use super::state::{BATCH_MAX, Batch, Gathered, on_flush, on_settle};
 use crate::address::{Address, Handling};
 use crate::chunk_name::ChunkName;
 use crate::config::Wiring;
@@ -26,6 +26,10 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// The longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// So many bytes of values are worth a call: small records share one, large ones hold up nobody for
+/// long.
+const VALUES_BYTES_ENOUGH: usize = 4 * 1024 * 1024;
 
 /// The result sink.
 pub(crate) struct ResultSink(pub(crate) Arc<Wiring>);
@@ -88,7 +92,8 @@ impl ResultSink {
     async fn flush(&self, state: &mut State) -> Result<(), Fault> {
         let ports = &self.0.ports;
         let jitter = || ports.randomness.fraction();
-        while let Some(batch) = on_flush(&mut state.gathered, ports.clock.now(), jitter) {
+        while let Some(mut batch) = on_flush(&mut state.gathered, ports.clock.now(), jitter) {
+            self.keep_values(&mut batch).await?;
             self.commit(&batch).await?;
             self.nack(&batch).await?;
             self.give_back(&batch).await?;
@@ -97,6 +102,40 @@ impl ResultSink {
             }
         }
         Ok(())
+    }
+
+    /// Stores the values of a batch and names them in its outcomes. Should this end in between, they
+    /// are never read: another evaluation of their chunk has a name of its own.
+    async fn keep_values(&self, batch: &mut Batch) -> Result<(), Fault> {
+        let randomness = &*self.0.ports.randomness;
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        let values = std::mem::take(&mut batch.values);
+        for ((_, outcome), values) in batch.commits.iter_mut().zip(values) {
+            if values.is_empty() {
+                continue;
+            }
+            let id = ValuesId::fresh(randomness);
+            let own = values.records(outcome.key, id, outcome.range);
+            let count = u32::try_from(own.len()).unwrap_or(u32::MAX);
+            outcome.values = Some(KeptValues { id, records: count });
+            for record in own {
+                bytes += record.payload_bytes();
+                records.push(record);
+                if bytes >= VALUES_BYTES_ENOUGH || records.len() >= BATCH_MAX {
+                    self.store_values(&std::mem::take(&mut records)).await?;
+                    bytes = 0;
+                }
+            }
+        }
+        self.store_values(&records).await
+    }
+
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), Fault> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let broker = &self.0.ports.broker;
+        self.insist(|| broker.store_values(records)).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), Fault> {

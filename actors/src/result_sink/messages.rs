@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttg_runtime::broker::GiveBack;
-use ttg_runtime::{Delivery, DeliveryId, Failure, JobSpec, Outcome, Receipt};
+use ttg_runtime::{Delivery, DeliveryId, Failure, JobSpec, Outcome, Receipt, Values};
 
 use crate::address::Address;
 use crate::dispatcher::DispatcherMsg;
@@ -20,8 +20,8 @@ pub(crate) enum ResultSinkMsg {
 /// How a delivery is to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settlement {
-    /// Store its outcome.
-    Commit { id: DeliveryId, receipt: Receipt, outcome: Box<Outcome> },
+    /// Store its outcome, after the values that are to be kept.
+    Commit { id: DeliveryId, receipt: Receipt, outcome: Box<Outcome>, values: Values },
     /// It failed: again later.
     Nack {
         id: DeliveryId,

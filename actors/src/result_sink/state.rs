@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ttg_runtime::broker::{GiveBack, Nack};
-use ttg_runtime::{DeliveryId, Outcome, Receipt, Timestamp};
+use ttg_runtime::{DeliveryId, Outcome, Receipt, Timestamp, Values};
 
 use super::messages::Settlement;
 
@@ -21,6 +21,8 @@ const BATCH_ENOUGH: usize = 200;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) commits: Vec<(Receipt, Outcome)>,
+    /// For each commit: the values that go ahead of it.
+    pub(super) values: Vec<Values>,
     pub(super) nacks: Vec<Nack>,
     /// For each nack: failures with it, and the job's limit.
     pub(super) attempts: Vec<(u32, u32)>,
@@ -81,7 +83,10 @@ pub(super) fn on_flush(
     for settlement in state.waiting.drain(..state.waiting.len().min(BATCH_MAX)) {
         batch.ids.push(settlement.id());
         match settlement {
-            Settlement::Commit { receipt, outcome, .. } => batch.commits.push((receipt, *outcome)),
+            Settlement::Commit { receipt, outcome, values, .. } => {
+                batch.commits.push((receipt, *outcome));
+                batch.values.push(values);
+            }
             Settlement::Nack { receipt, failure, failures, spec, .. } => {
                 let retry_in = ttg_runtime::retry::backoff(&spec.policy, failures, jitter());
                 batch.nacks.push(Nack { receipt, retry_in, failure });

@@ -59,6 +59,7 @@ impl Workbench {
             options: BTreeMap::new(),
             chunk_size: NonZeroU64::new(chunk_size).unwrap(),
             policy: JobPolicy { retry_delay: Duration::from_millis(1), ..JobPolicy::default() },
+            values: false,
         };
         let job = JobRecord {
             name: "job".parse().unwrap(),
@@ -66,6 +67,7 @@ impl Workbench {
             spec,
             submitted_at: WallTime(0),
             build: String::new(),
+            shard: None,
         };
         let store = MemoryStore::new(Arc::new(SystemClock));
         let broker = store.connect("submitter".parse().unwrap(), LEASE);

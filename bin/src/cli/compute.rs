@@ -5,7 +5,7 @@ use clap::builder::BoolishValueParser;
 
 use super::{
     CommonArguments, EndArguments, JobArguments, ListenArguments, ProgressArguments,
-    WorkerArguments,
+    ShardArguments, WorkerArguments,
 };
 
 /// Submit a job, work on it and report, in one process
@@ -17,6 +17,7 @@ use super::{
   ttg run --parameters 10000000
   ttg run --kernel collatz --range 1..10000000 --job collatz-10M
   ttg run --parameters 10000 --set simulate-work-ms=1 --concurrency 8 --json
+  ttg run --parameters 10000 --shard 0/3    # and 1/3 and 2/3, wherever you like
 
 Exit codes: 0 complete, 2 wrong usage or another job of this name, 3 finished with dead
 letters, 69 store unavailable or damaged, 78 configuration invalid, 130 / 143 interrupted (run
@@ -24,6 +25,8 @@ it again to resume), 1 anything else.")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) job: JobArguments,
+    #[command(flatten)]
+    pub(crate) shard: ShardArguments,
     #[command(flatten)]
     pub(crate) worker: WorkerArguments,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct CommonArguments {
+    // More than one reaches only the command that merges shards, see `precedence`.
     /// Where jobs are kept
     #[arg(
         long,
@@ -17,11 +18,11 @@ pub(crate) struct CommonArguments {
         hide_env_values = true,
         default_value = "embedded:.ttg"
     )]
-    pub(crate) broker: String,
+    pub(crate) broker: Vec<String>,
 
     /// Short for --broker embedded:DIR; `TTG_DATA_DIR` wins over `TTG_BROKER`
     #[arg(long, value_name = "DIR", env = "TTG_DATA_DIR", conflicts_with = "broker")]
-    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Vec<PathBuf>,
 
     /// Print one JSON object on standard output
     #[arg(long, env = "TTG_JSON", value_parser = BoolishValueParser::new())]

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ArgGroup, Args};
 
 use crate::settings::{ChunkSize, Seconds};
@@ -64,6 +65,11 @@ pub(crate) struct JobArguments {
     #[arg(long, value_name = "TIME", env = "TTG_TIMEOUT", default_value = "10m",
           value_parser = parse_duration)]
     pub(crate) timeout: Seconds,
+
+    /// Keep the value of every parameter, for `ttg results --values`; chunks have at most 1 048 576
+    /// parameters then
+    #[arg(long, env = "TTG_VALUES", value_parser = BoolishValueParser::new())]
+    pub(crate) values: bool,
 
     /// The job's name: the same name with the same options resumes a job [default: a fresh one]
     #[arg(long, value_name = "NAME", env = "TTG_JOB")]

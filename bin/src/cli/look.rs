@@ -49,14 +49,17 @@ pub(crate) struct StatusArguments {
 
 /// Report a job's aggregate
 ///
-/// A job that still runs is reported as far as it is.
+/// A job that still runs is reported as far as it is. Several --broker embedded:DIR or --data-dir
+/// merge the shards of a job, to the last bit; chunks keep the number that they have in their shard.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttg results collatz-10M
   ttg results collatz-10M --json | jq .result.max
   ttg results collatz-10M --format csv --output chunks.csv
+  ttg results nightly --values --format csv | head
+  ttg results reference-0-10000 --data-dir a --data-dir b --data-dir c    # merge three shards
 
-Exit codes: 0 complete or running, 2 unknown job, 3 finished with dead letters, 69 store
+Exit codes: 0 complete or running, 2 unknown job or shards that do not merge, 3 finished with dead letters, 69 store
 unavailable or damaged, 78 configuration invalid.")]
 pub(crate) struct ResultsArguments {
     /// The job's name
@@ -72,6 +75,11 @@ pub(crate) struct ResultsArguments {
         conflicts_with = "json"
     )]
     pub(crate) format: ResultsFormat,
+
+    /// Each parameter's value instead, of a job that was submitted with --values: a row for each
+    /// parameter once, in the order in which chunks were done, and those without a value last
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) values: bool,
 
     /// Write to this file, which appears when it is whole
     #[arg(long, value_name = "FILE", env = "TTG_OUTPUT")]
@@ -95,7 +103,8 @@ pub(crate) enum ResultsFormat {
 
 /// Prove a finished job: every parameter in exactly one outcome
 ///
-/// Reads all outcomes and compares them with the job's cut and with what the broker counted. With
+/// Reads all outcomes and compares them with the job's cut and with what the broker counted, and the
+/// values, where they are kept, with the outcomes. With
 /// --recompute it evaluates chunks again, too, and compares each summary to the last bit.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -3,7 +3,9 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use super::{CommonArguments, EndArguments, JobArguments, ProgressArguments, WorkerArguments};
+use super::{
+    CommonArguments, EndArguments, JobArguments, ProgressArguments, ShardArguments, WorkerArguments,
+};
 
 /// Look whether a job could be computed here, and what to mend
 ///
@@ -40,7 +42,8 @@ pub(crate) struct CheckArguments {
 --broker, with REDIS_HOST and REDIS_PORT, or RABBITMQ_HOST, _PORT, _USER, _PASSWORD and _VHOST;
 TOTAL_PARAMETERS is --parameters, CHUNK_SIZE --chunk-size, BATCH_SIZE --progress-every,
 IDLE_TIMEOUT_SECONDS --idle-timeout, LOG_LEVEL --log-level, LOG_FORMAT --log-format, POD_NAME and
-NODE_NAME the fields of log lines; SIMULATE_WORK_MS and SIMULATE_FAULT_RATE are options of kernel
+NODE_NAME the fields of log lines; JOB_COMPLETION_INDEX, or else WORKER_ID, with TOTAL_WORKERS makes
+--shard; SIMULATE_WORK_MS and SIMULATE_FAULT_RATE are options of kernel
 reference. A value such as tcp://10.0.0.1:6379, which Kubernetes makes, is ignored.
 
 Examples:
@@ -53,6 +56,8 @@ Exit codes: 0 told, 2 an option that cannot be read."
 pub(crate) struct ConfigArguments {
     #[command(flatten)]
     pub(crate) job: JobArguments,
+    #[command(flatten)]
+    pub(crate) shard: ShardArguments,
     #[command(flatten)]
     pub(crate) worker: WorkerArguments,
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod look;
 mod machine;
 mod manage;
 mod progress;
+mod shard;
 mod worker;
 
 pub(crate) use command::{CHILD, Cli, Command};
@@ -24,4 +25,5 @@ pub(crate) use look::{ResultsArguments, ResultsFormat, StatusArguments, VerifyAr
 pub(crate) use machine::{CheckArguments, CompletionsArguments, ConfigArguments};
 pub(crate) use manage::{CancelArguments, PurgeArguments};
 pub(crate) use progress::ProgressArguments;
+pub(crate) use shard::ShardArguments;
 pub(crate) use worker::{EndArguments, ListenArguments, WorkerArguments};

@@ -1,7 +1,6 @@
 //! `ttg demo`: kill a worker in the middle of a job, and compare.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,18 +65,19 @@ struct Place {
 
 impl Place {
     fn of(arguments: &DemoArguments) -> Result<Self, CommandError> {
-        let mut common = (arguments.common.broker.clone(), arguments.common.data_dir.clone());
-        let mut folder = None;
-        if common == (UNSAID.to_owned(), None) {
-            let made = tempfile::tempdir().map_err(CommandError::Demo)?;
-            common.1 = Some(PathBuf::from(made.path()));
-            folder = Some(made);
+        let common = &arguments.common;
+        let url = BrokerUrl::of(common)?;
+        if common.data_dir.is_empty() && common.broker == [UNSAID] {
+            let folder = tempfile::tempdir().map_err(CommandError::Demo)?;
+            let url = BrokerUrl::Embedded(folder.path().into());
+            return Ok(Self { text: url.to_string(), url, _folder: Some(folder) });
         }
-        let text = match &common.1 {
-            Some(dir) => format!("embedded:{}", dir.display()),
-            None => common.0,
+        // As it was written: what is shown of a server has no secrets.
+        let text = match &url {
+            BrokerUrl::Embedded(_) => url.to_string(),
+            BrokerUrl::Server(_) => common.broker.concat(),
         };
-        Ok(Self { url: BrokerUrl::parse(&text)?, text, _folder: folder })
+        Ok(Self { url, text, _folder: None })
     }
 }
 

@@ -100,6 +100,7 @@ fn given_up(job: &JobRecord, replay: &Replay, person: &WorkerId) -> (Receipt, Ou
         build: build::id(),
         finished_at: SystemClock.wall(),
         computed_us: 0,
+        values: None,
     };
     // No delivery is settled by it.
     (Receipt { key, token: [0, 0] }, outcome)

@@ -16,11 +16,14 @@ use crate::metered::Metered;
 use crate::report::ProgressView;
 use crate::signals::Signals;
 use crate::submission::Submission;
-use crate::{build, logging, publisher, report, settings, worker};
+use crate::{build, logging, publisher, report, settings, shards, worker};
 
 pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exit, CommandError> {
     let (settings, worker_settings) = settings::job_and_worker(&arguments.job, &arguments.worker)?;
-    let url = BrokerUrl::of(&arguments.common)?;
+    let (settings, url) = match arguments.shard.shard {
+        Some(shard) => (settings.cut_to(shard)?, shards::store(&arguments.common, shard)?),
+        None => (settings, BrokerUrl::of(&arguments.common)?),
+    };
     let id = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
     let bar = report::bar(false);
     logging::start(&arguments.common, Some(&id), &bar)?;
@@ -31,7 +34,11 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let submission = Submission::to_compute(settings, &kernels)?;
-    let broker = Metered::around(url.connect(id.clone(), worker_settings.lease).await?, &metrics);
+    let broker = match arguments.shard.shard {
+        Some(_) => shards::connect(&url, id.clone(), worker_settings.lease).await?,
+        None => url.connect(id.clone(), worker_settings.lease).await?,
+    };
+    let broker = Metered::around(broker, &metrics);
     let slots = worker_settings.concurrency;
     let job = submission.register(&*broker, slots.get()).await?;
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();

@@ -7,6 +7,7 @@ use ttg_runtime::broker::JobState;
 use crate::cli::VerifyArguments;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::kept_values::{self, Kept, Next, ValuesProof};
 use crate::proof::Proof;
 use crate::recompute::Recomputation;
 use crate::report::{self, bar, counted};
@@ -40,6 +41,14 @@ pub(crate) async fn verify(
         }
     });
     read.await?;
+    let mut values = ValuesProof::default();
+    if job.spec.values {
+        let compare = |kept: Kept<'_>| {
+            values.take(kept, &mut proof.findings);
+            Next::Go
+        };
+        kept_values::for_each(&*broker, &job, compare).await?;
+    }
     let recomputed = recomputation.map(|recomputation| recomputation.end(&mut proof.findings));
     let (completed, dead) = proof.conclude(&progress);
     if proof.builds.len() > 1 {
@@ -56,6 +65,7 @@ pub(crate) async fn verify(
         chunks: job.spec.chunks_total(),
         replays,
         recomputed,
+        values: job.spec.values.then_some(values.parameters),
         builds: builds.into_iter().collect(),
         findings: findings.told,
         more_findings: findings.untold,
@@ -78,6 +88,8 @@ struct Verdict<'a> {
     replays: u64,
     /// Outcomes that were evaluated again; null if none were to be.
     recomputed: Option<u64>,
+    /// Values that agree with the outcomes; null if none are kept.
+    values: Option<u64>,
     builds: Vec<String>,
     findings: Vec<String>,
     more_findings: u64,
@@ -101,6 +113,10 @@ impl Verdict<'_> {
         if let Some(recomputed) = self.recomputed {
             text += &format!("  {} recomputed", counted(recomputed, "outcome"));
             text += if self.proven { ", equal to the last bit\n" } else { "\n" };
+        }
+        if let Some(values) = self.values {
+            text += &format!("  {}", counted(values, "value"));
+            text += if self.proven { ", equal to the summaries\n" } else { "\n" };
         }
         text += &format!("  build {}\n", self.builds.join(", "));
         for finding in &self.findings {

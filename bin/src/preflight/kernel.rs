@@ -31,6 +31,7 @@ pub(crate) fn kernel(settings: JobSettings, kernels: &Kernels) -> Finding {
         options: settings.options,
         chunk_size: NonZeroU64::MIN,
         policy: settings.policy,
+        values: false,
     };
     let Some(cost) = Sample::begin(&spec, kernel).cost() else {
         let found = format!("`{name}` starts and fails on one of the parameters from {start} on");

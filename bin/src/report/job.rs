@@ -10,6 +10,7 @@ use ttg_runtime::{Aggregate, Broker, JobRecord, WallTime};
 use super::reading::{More, Reading};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::shards::Part;
 
 /// A job's report.
 #[derive(Debug, Serialize)]
@@ -117,6 +118,30 @@ impl JobReport {
         Ok(Self::new(broker.capabilities().name, job, &progress, &reading, now))
     }
 
+    /// The same of a job that lies in several stores, to the last bit what one store would give.
+    pub(crate) async fn read_merged(parts: &[Part], now: WallTime) -> Result<Self, CommandError> {
+        let mut reading = Reading::default();
+        let mut merged: Option<(JobRecord, JobProgress)> = None;
+        for Part { broker, job, .. } in parts {
+            let progress = progress(&**broker, job).await?;
+            while reading.read_on(&**broker, job.uid, now).await? == More::Yes {}
+            reading.next_store();
+            match &mut merged {
+                None => merged = Some((job.clone(), progress)),
+                Some((first, sum)) => {
+                    first.submitted_at = first.submitted_at.min(job.submitted_at);
+                    add(sum, &progress);
+                }
+            }
+        }
+        let none = || CommandError::Shards("no store is named".to_owned());
+        let ((job, progress), part) = merged.zip(parts.first()).ok_or_else(none)?;
+        let mut report = Self::new(part.broker.capabilities().name, &job, &progress, &reading, now);
+        let uids: Vec<_> = parts.iter().map(|part| part.job.uid.to_string()).collect();
+        report.uid = uids.join(",");
+        Ok(report)
+    }
+
     /// What `progress` says of `job`, with the outcomes that were read.
     pub(super) fn new(
         broker: &'static str,
@@ -168,6 +193,24 @@ impl JobReport {
             Exit::Success
         }
     }
+}
+
+/// Adds what another shard counted.
+fn add(sum: &mut JobProgress, shard: &JobProgress) {
+    sum.state = match (sum.state, shard.state) {
+        (JobState::Cancelled, _) | (_, JobState::Cancelled) => JobState::Cancelled,
+        (JobState::Running, _) | (_, JobState::Running) => JobState::Running,
+        (JobState::Complete, JobState::Complete) => JobState::Complete,
+    };
+    sum.parameters.total += shard.parameters.total;
+    sum.parameters.completed += shard.parameters.completed;
+    sum.parameters.dead += shard.parameters.dead;
+    sum.chunks.total += shard.chunks.total;
+    sum.chunks.completed += shard.chunks.completed;
+    sum.chunks.dead += shard.chunks.dead;
+    sum.chunks.redelivered += shard.chunks.redelivered;
+    sum.chunks.duplicates_dropped += shard.chunks.duplicates_dropped;
+    sum.last_commit = sum.last_commit.max(shard.last_commit);
 }
 
 /// How far `job` is.

@@ -16,6 +16,7 @@ mod status;
 mod table;
 mod text;
 mod throughput;
+mod values;
 
 pub(crate) use check::{CheckReport, Finding};
 pub(crate) use chunks::{ChunkRows, RowFormat};
@@ -30,3 +31,4 @@ pub(crate) use output::{
 pub(crate) use progress::{ProgressView, bar};
 pub(crate) use screen::Screen;
 pub(crate) use status::{ALIVE, JobStatus};
+pub(crate) use values::ValueRows;

@@ -60,6 +60,11 @@ impl Reading {
         Ok(More::Yes)
     }
 
+    /// Goes on with the first outcome of another store.
+    pub(super) fn next_store(&mut self) {
+        self.place = Place::default();
+    }
+
     fn add(&mut self, outcome: &Outcome, now: WallTime) {
         for column in &outcome.columns {
             match self.columns.iter_mut().find(|(name, _)| *name == column.name) {

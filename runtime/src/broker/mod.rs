@@ -16,7 +16,7 @@ pub use memory::MemoryHarness;
 pub use memory::{MemoryBroker, MemorySnapshot, MemoryStore};
 pub use port::{
     Broker, Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
-    Renewed, Settled,
+    Renewed, Settled, VALUES_PAGE_BYTES_MAX,
 };
 pub use views::{
     Beat, ChunkCounts, JobProgress, JobState, OutcomeCursor, OutcomePage, ParameterCounts,

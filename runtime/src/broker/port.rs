@@ -13,10 +13,15 @@ use crate::error::BrokerError;
 use crate::ids::{JobName, JobUid};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
 
 /// The most bytes that the records of an [`OutcomePage`] have together, unless it is only one: an
 /// outcome in which many parameters are dead is large.
 pub const OUTCOME_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most bytes that the records of one answer of [`Broker::values`] have together, unless it is
+/// only one.
+pub const VALUES_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a backend truly does. A law of the conformance suite that a backend cannot keep is
 /// reported as skipped.
@@ -29,6 +34,8 @@ pub struct Capabilities {
     pub renewable_leases: bool,
     /// [`Broker::progress`] counts an outcome as soon as its commit returned. If false, it may lag.
     pub immediate_progress: bool,
+    /// [`Broker::store_values`] and [`Broker::values`] work. If false, jobs cannot keep values here.
+    pub values: bool,
 }
 
 /// What became of a registration.
@@ -139,6 +146,31 @@ pub trait Broker: Send + Sync {
     /// answer a receipt, in order.
     async fn renew(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError>;
 
+    /// Stores records of values, each under its [`ValuesAt`], ahead of the outcome that names them: when
+    /// that outcome's commit has returned, they are as durable as it is.
+    ///
+    /// Nobody needs a lease for it, and several workers may store the values of one chunk, each under
+    /// an id of its own. Those count that the chunk's outcome names ([`Outcome::values`]); when it is
+    /// committed, the others may go. So a record of a chunk that has an outcome is dropped without a
+    /// word, and so is one of a job that is unknown, cancelled or purged. Idempotent: a record that is
+    /// there is not stored twice.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`]: this backend keeps no values, see [`Capabilities::values`].
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        if records.is_empty() { Ok(()) } else { Err(no_values(self.capabilities())) }
+    }
+
+    /// The records that are asked for, `None` for one that is not there. One answer a place, in order,
+    /// from the first; only so many as [`VALUES_PAGE_BYTES_MAX`] allows, but one if any is asked for.
+    /// Reading consumes nothing. Readers ask in about the order in which outcomes were committed.
+    ///
+    /// # Errors
+    /// As [`Self::store_values`]; [`BrokerError::Record`]: a record does not decode.
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        if places.is_empty() { Ok(Vec::new()) } else { Err(no_values(self.capabilities())) }
+    }
+
     /// Stores outcomes and settles their deliveries, as one. The first outcome of a key wins,
     /// whoever holds the lease: an outcome is a pure function of its chunk. One answer an outcome,
     /// in order.
@@ -194,4 +226,11 @@ pub trait Broker: Send + Sync {
     /// Writes what was acknowledged so far to where a loss of power leaves it. Called at the end
     /// of a submission and before a job is called complete.
     async fn flush(&self) -> Result<(), BrokerError>;
+}
+
+fn no_values(of: Capabilities) -> BrokerError {
+    BrokerError::Refused {
+        broker: of.name.to_owned(),
+        detail: "it cannot keep the values of single parameters".to_owned(),
+    }
 }

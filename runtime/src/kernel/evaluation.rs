@@ -16,6 +16,7 @@ use crate::dead::DeadParameters;
 use crate::delivery::{Failure, FailureKind};
 use crate::ids::JobUid;
 use crate::outcome::Column;
+use crate::values::Values;
 
 /// A slice aims at this much work: short enough for a prompt stop, long enough that looking at
 /// the clock costs nothing.
@@ -52,6 +53,8 @@ pub enum Evaluated {
         dead: DeadParameters,
         /// How long it took.
         took: Duration,
+        /// The value of each parameter, if the job keeps them.
+        values: Values,
     },
     /// The attempt failed.
     Failed(Failure),
@@ -164,6 +167,7 @@ impl Evaluation<'_> {
     ) -> Evaluated {
         let range = self.chunk.range;
         let mut dead = DeadParameters::new();
+        let mut values = Values::new();
         let mut isolate_until = range.start();
         let mut next = range.start();
         let mut now = started;
@@ -213,6 +217,10 @@ impl Evaluation<'_> {
                     continue;
                 }
             }
+            if self.chunk.spec.values {
+                // Failed rows are NaN by now.
+                values.put(place(slice.start() - range.start()), open.rows.columns());
+            }
             next = slice.end();
             let after = self.clock.now();
             if !alone {
@@ -224,12 +232,13 @@ impl Evaluation<'_> {
             }
         }
         *cursor = None;
+        values.fill_to(place(range.len()));
         let columns = open.names.iter().zip(&mut open.accumulators).map(|(name, accumulator)| {
             Column { name: name.clone(), aggregate: accumulator.take() }
         });
         // Not up to the last good slice only: a panic takes time, too.
         let took = self.clock.now().since(started);
-        Evaluated::Completed { columns: columns.collect(), dead, took }
+        Evaluated::Completed { columns: columns.collect(), dead, took, values }
     }
 
     /// The failure of an attempt that outlasted the job's timeout with work left. The last attempt
@@ -284,6 +293,7 @@ impl Evaluation<'_> {
             columns: Vec::new(),
             dead: DeadParameters::all(self.chunk.range, failure.kind, &failure.message),
             took: self.clock.now().since(started),
+            values: Values::new(),
         }
     }
 
@@ -324,6 +334,11 @@ fn bury(open: &mut Open, slice: ParameterRange, dead: &mut DeadParameters) {
     for failure in open.rows.failures() {
         dead.push(slice.start() + failure.row as u64, failure.kind(), &failure.reason);
     }
+}
+
+/// A place within a chunk.
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).expect("a chunk whose values are kept fits into memory")
 }
 
 /// The length of the next slice after one of `slice` took `took`.

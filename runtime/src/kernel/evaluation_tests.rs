@@ -76,6 +76,7 @@ fn chunk(kernel: &str, start: u64, end: u64) -> Chunk {
         options: BTreeMap::new(),
         chunk_size: NonZeroU64::new(end - start).unwrap(),
         policy: JobPolicy::default(),
+        values: false,
     });
     let job = JobUid::fresh(&SeededRandomness::new(start));
     Chunk::cut(job, &spec, ChunkIndex(0), &TraceContext::default()).unwrap()
@@ -240,4 +241,43 @@ fn a_kernel_that_cannot_start_again_keeps_what_is_done_and_buries_the_rest() {
         panic!("the last attempt settles");
     };
     assert_eq!((columns.len(), dead.count()), (0, 1_000));
+}
+
+/// Evaluates `chunk` keeping its values.
+fn kept(mut chunk: Chunk, watch: Option<&dyn Fn(u64)>) -> (Vec<Column>, DeadParameters, Values) {
+    Arc::make_mut(&mut chunk.spec).values = true;
+    let kernels = Kernels::builtin().with(Hostile).unwrap();
+    let kernel = kernels.get(&chunk.spec.kernel).unwrap();
+    let (clock, limits) = (&SystemClock, &last());
+    let evaluation = Evaluation { chunk: &chunk, kernel: &**kernel, limits, clock, watch };
+    match evaluation.run(&mut Scratch::new()) {
+        Evaluated::Completed { columns, dead, values, .. } => (columns, dead, values),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn kept_values_are_those_of_the_summaries_and_only_the_dead_have_none() {
+    let watch: &dyn Fn(u64) = &|_| {};
+    for watch in [None, Some(watch)] {
+        let (columns, dead, values) = kept(chunk("hostile", 0, 3_000), watch);
+        assert_eq!((values.len(), dead.count()), (3_000, 4));
+        for (column, values) in columns.iter().zip(values.columns()) {
+            let mut sum = Accumulator::new();
+            sum.add_slice(0, values);
+            assert_eq!(sum.take(), column.aggregate);
+            for (run, _) in dead.runs() {
+                let places =
+                    usize::try_from(run.start()).unwrap()..usize::try_from(run.end()).unwrap();
+                assert!(values[places].iter().all(|value| value.is_nan()));
+            }
+            assert_eq!(values.iter().filter(|value| value.is_nan()).count(), 4);
+        }
+    }
+    let Evaluated::Completed { values, .. } =
+        run(&chunk("hostile", 0, 10), &last(), &mut Scratch::new())
+    else {
+        panic!("the last attempt settles");
+    };
+    assert!(values.is_empty(), "unless it is asked to, nothing is kept");
 }

@@ -32,9 +32,11 @@ pub fn job(name: &str, chunks: u64, chunk_size: u64) -> JobRecord {
             options: BTreeMap::from([("simulate-work-ms".to_owned(), "0".to_owned())]),
             chunk_size: NonZeroU64::new(chunk_size).expect("a chunk has parameters"),
             policy: JobPolicy::default(),
+            values: false,
         },
         submitted_at: WallTime(1_800_000_000_000),
         build: "conformance".to_owned(),
+        shard: None,
     }
 }
 
@@ -91,6 +93,7 @@ pub fn outcome(chunk: &Chunk, worker: &WorkerId, dead: &[u64]) -> Outcome {
         build: "conformance".to_owned(),
         finished_at: WallTime(1_800_000_000_500),
         computed_us: 1_500,
+        values: None,
     }
 }
 

@@ -73,6 +73,10 @@ macro_rules! broker_conformance {
             outcomes_survive_byte_for_byte
             a_page_of_outcomes_is_bounded_by_bytes_and_holds_one_at_least
 
+            values_are_read_as_they_were_stored
+            the_values_that_an_outcome_names_stay
+            values_go_with_their_job
+
             progress_counts_every_chunk_and_parameter
             only_failed_and_silent_deliveries_are_counted_as_redelivered
             a_job_is_complete_by_count_of_distinct_outcomes
@@ -113,6 +117,7 @@ mod tests {
             include_str!("outcomes.rs"),
             include_str!("progress.rs"),
             include_str!("settling.rs"),
+            include_str!("values.rs"),
         ];
         let laws: BTreeSet<&str> = files
             .iter()

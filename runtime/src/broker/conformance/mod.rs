@@ -10,6 +10,7 @@ mod leases;
 mod outcomes;
 mod progress;
 mod settling;
+mod values;
 mod world;
 
 pub use builders::{chunk_of, cut, failure, job, outcome, replay, worker};
@@ -20,3 +21,4 @@ pub use leases::*;
 pub use outcomes::*;
 pub use progress::*;
 pub use settling::*;
+pub use values::*;

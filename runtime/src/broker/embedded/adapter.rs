@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::lane::Lane;
-use super::open::{Place, boot_id};
+use super::open::{Hold, Place, boot_id};
 use super::passed_over::Told;
-use super::read::Reader;
+use super::read::{Reader, ReadingSide};
 use super::store::Store;
+use super::values::ValuesRow;
 use super::wire::{Claim, Return, Settlement, pieces};
 use crate::broker::Broker;
 use crate::broker::port::{
@@ -28,6 +29,7 @@ use crate::error::BrokerError;
 use crate::ids::{JobName, JobUid, WorkerId};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
 use crate::wire;
 
 /// A receive that finds nothing is woken at once by this handle's own publishes and returns. What
@@ -61,7 +63,8 @@ pub struct EmbeddedBroker {
 
 struct Shared {
     // Dropped in this order: the last connection to close tidies the log, if it may write.
-    reader: Lane<Reader>,
+    /// `None` in a store that is opened alone, where the writer reads, too.
+    reader: Option<Lane<ReadingSide>>,
     writer: Lane<Store>,
     /// Something may have become due.
     changed: Notify,
@@ -80,6 +83,26 @@ impl EmbeddedBroker {
         Self::open(config, Opening::Make, boot_id).await
     }
 
+    /// Opens the store, which is made if there is none, for this process alone: as long as this
+    /// consumer lives no other opens it, and it needs no shared memory, so that the folder may be on
+    /// a network volume. Whatever was leased when it is opened is delivered again at once.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; [`BrokerError::Unavailable`]: another process has it open.
+    pub async fn connect_alone(config: EmbeddedConfig) -> Result<Self, BrokerError> {
+        let EmbeddedConfig { dir, worker, lease, clock } = config;
+        let place = Place::new(&dir, Hold::Alone);
+        let writer = Lane::start("ttg-store", Arc::clone(&place.broker), move || {
+            let boot = boot_id()?;
+            place.make_store(&boot)?;
+            let (connection, told) = (place.open_alone()?, Arc::default());
+            let mut store = Store::open(connection, place, worker, lease, clock, told, &boot)?;
+            store.enter()?;
+            Ok(store)
+        });
+        Ok(Self::over(None, writer.await?))
+    }
+
     /// Opens the store, which must be there: for commands that look at jobs. Nothing is made, not
     /// even a lock file, unless chunks are received.
     ///
@@ -95,7 +118,7 @@ impl EmbeddedBroker {
         boot: impl FnOnce() -> Result<String, Fault> + Send + 'static,
     ) -> Result<Self, BrokerError> {
         let EmbeddedConfig { dir, worker, lease, clock } = config;
-        let place = Place::new(&dir);
+        let place = Place::new(&dir, Hold::Shared);
         let broker = Arc::clone(&place.broker);
         let told = Arc::new(Told::default());
         let (boot_sender, boot_receiver) = std::sync::mpsc::channel();
@@ -109,27 +132,37 @@ impl EmbeddedBroker {
                 }
                 drop(boot_sender.send(boot));
                 let connection = place.open_to_read()?;
-                Ok(Reader { connection, clock, told })
+                Ok(ReadingSide { connection, clock, told })
             }
         });
         let reader = reader.await?;
         let writer = Lane::start("ttg-store-write", broker, move || {
             // The reader sent it before it was ready.
             let boot = boot_receiver.recv().unwrap_or_default();
-            let mut store = Store::open(place, worker, lease, clock, told, &boot)?;
+            let connection = place.open_to_write()?;
+            let mut store = Store::open(connection, place, worker, lease, clock, told, &boot)?;
             if matches!(opening, Opening::Make) {
                 store.enter()?;
             }
             Ok(store)
         });
-        Ok(Self {
-            shared: Arc::new(Shared {
-                reader,
-                writer: writer.await?,
-                changed: Notify::new(),
-                looked: Mutex::new(None),
-            }),
-        })
+        Ok(Self::over(Some(reader), writer.await?))
+    }
+
+    fn over(reader: Option<Lane<ReadingSide>>, writer: Lane<Store>) -> Self {
+        let (changed, looked) = (Notify::new(), Mutex::new(None));
+        Self { shared: Arc::new(Shared { reader, writer, changed, looked }) }
+    }
+
+    /// Reads, where reading goes.
+    async fn read<R: Send + 'static>(
+        &self,
+        query: impl FnOnce(Reader<'_>) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<R, BrokerError> {
+        match &self.shared.reader {
+            Some(reader) => reader.call(move |side| query(side.reader())).await,
+            None => self.shared.writer.call(move |store| query(store.reader())).await,
+        }
     }
 
     /// Runs `command` between the others.
@@ -183,7 +216,12 @@ pub(super) enum Opening {
 #[async_trait]
 impl Broker for EmbeddedBroker {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { name: "embedded", renewable_leases: true, immediate_progress: true }
+        Capabilities {
+            name: "embedded",
+            renewable_leases: true,
+            immediate_progress: true,
+            values: true,
+        }
     }
 
     async fn register(&self, job: &JobRecord) -> Result<Registered, BrokerError> {
@@ -193,11 +231,11 @@ impl Broker for EmbeddedBroker {
 
     async fn job(&self, name: &JobName) -> Result<Option<JobRecord>, BrokerError> {
         let name = name.clone();
-        self.shared.reader.call(move |reader| reader.job(&name)).await
+        self.read(move |reader| reader.job(&name)).await
     }
 
     async fn jobs(&self) -> Result<Vec<JobRecord>, BrokerError> {
-        self.shared.reader.call(|reader| reader.jobs()).await
+        self.read(|reader| reader.jobs()).await
     }
 
     async fn publish(&self, chunks: &[Chunk]) -> Result<Published, BrokerError> {
@@ -241,6 +279,16 @@ impl Broker for EmbeddedBroker {
         self.shared.writer.call(move |store| store.renew(&claims)).await
     }
 
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        let rows: Vec<_> = records.iter().map(ValuesRow::from).collect();
+        self.shared.writer.call(move |store| store.store_values(&rows)).await
+    }
+
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        let places = places.to_vec();
+        self.read(move |reader| reader.values(&places)).await
+    }
+
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {
         let settle = |(_, outcome): &(_, Outcome)| Settlement::from(outcome);
         let batch: Vec<_> = outcomes.iter().map(settle).collect();
@@ -264,7 +312,7 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn progress(&self, job: JobUid) -> Result<Option<JobProgress>, BrokerError> {
-        self.shared.reader.call(move |reader| reader.progress(job)).await
+        self.read(move |reader| reader.progress(job)).await
     }
 
     async fn outcomes(
@@ -273,8 +321,7 @@ impl Broker for EmbeddedBroker {
         cursor: OutcomeCursor,
         limit: usize,
     ) -> Result<OutcomePage, BrokerError> {
-        let reader = &self.shared.reader;
-        reader.call(move |reader| reader.outcomes(job, cursor, limit)).await
+        self.read(move |reader| reader.outcomes(job, cursor, limit)).await
     }
 
     async fn cancel(&self, job: JobUid) -> Result<bool, BrokerError> {
@@ -295,7 +342,7 @@ impl Broker for EmbeddedBroker {
 
     async fn purge_all(&self) -> Result<u64, BrokerError> {
         let mut purged = 0;
-        for job in self.shared.reader.call(|reader| reader.uids()).await? {
+        for job in self.read(|reader| reader.uids()).await? {
             purged += u64::from(self.purge(job).await?);
         }
         Ok(purged)
@@ -308,7 +355,7 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn beats(&self, within: Duration) -> Result<Vec<Beat>, BrokerError> {
-        self.shared.reader.call(move |reader| reader.beats(within)).await
+        self.read(move |reader| reader.beats(within)).await
     }
 
     async fn flush(&self) -> Result<(), BrokerError> {

@@ -2,7 +2,7 @@
 //! machine. Any of them may be killed at any moment.
 //!
 //! Reading order: `schema` and `sql` (what is stored, and what the life of a chunk runs),
-//! `submit`, `lease`, `held`, `settle` and `removal` (what each call does in its transaction),
+//! `submit`, `lease`, `held`, `values`, `settle` and `removal` (what each call does in its transaction),
 //! `presence` (who is alive), `adapter` (how the port reaches the connections on their threads).
 
 mod adapter;
@@ -24,6 +24,7 @@ mod store;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod values;
 mod wire;
 
 pub use adapter::{EmbeddedBroker, EmbeddedConfig};

@@ -1,7 +1,7 @@
 //! Finding, making and opening the file. Another's file is looked at, read-only, and left alone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
@@ -11,9 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::fault::Fault;
+use super::presence::{self, Presence};
 use super::{schema, sql};
 
 /// How long a statement waits for another process that writes. Beyond it the call fails, and may
@@ -23,20 +24,31 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps prepared; there are fewer.
 const STATEMENTS: usize = 64;
 
+/// With whom a connection shares the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// With all processes of this machine, by memory that they share.
+    Shared,
+    /// With nobody, as long as it lives: one lock on the file and no shared memory, so that the file
+    /// may be on a network volume.
+    Alone,
+}
+
 /// Where a store lives.
 #[derive(Clone)]
 pub(super) struct Place {
     folder: PathBuf,
+    pub(super) hold: Hold,
     /// What errors call it.
     pub(super) broker: Arc<str>,
 }
 
 impl Place {
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(super) fn new(folder: &Path, hold: Hold) -> Self {
         let broker = format!("embedded:{}", folder.display()).into();
         // A later change of the working directory must not move the store.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        Self { folder, broker }
+        Self { folder, hold, broker }
     }
 
     fn file(&self) -> PathBuf {
@@ -77,7 +89,7 @@ impl Place {
         if !self.is_vacant()? {
             return Ok(());
         }
-        let _maker = lock_folder(&self.folder)?;
+        let _maker = lock_making(&self.folder.join("ttg.db.lock"))?;
         if !self.is_vacant()? {
             return Ok(());
         }
@@ -86,7 +98,11 @@ impl Place {
         // The log of a store that is gone must not be replayed into this one.
         remove_if_there(&self.log())?;
         let connection = Connection::open(&draft)?;
-        connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")?;
+        // Nobody shares the draft: no shared memory, which a network volume may not have.
+        connection.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+             BEGIN",
+        )?;
         connection.execute_batch(schema::TABLES)?;
         connection.execute("INSERT INTO machine (boot) VALUES (?1)", [boot])?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
@@ -104,9 +120,7 @@ impl Place {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // The log may know of a newer version than the file.
-        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        schema::check_version(version)?;
+        check_version(&connection, Hold::Shared)?;
         connection.pragma_update(None, "cache_size", -2048)?;
         keep_plans(&connection)?;
         Ok(Opened { connection, _ours: ours })
@@ -118,6 +132,21 @@ impl Place {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(sql::WRITER_PRAGMAS)?;
+        keep_plans(&connection)?;
+        Ok(Opened { connection, _ours: ours })
+    }
+
+    /// The one connection of a process that has the store for itself. From here on every other one,
+    /// of whatever process, is refused, and this one is if there is another.
+    pub(super) fn open_alone(&self) -> Result<Opened, Fault> {
+        let ours = Ours::look_at(&self.file())?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.file(), flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // Before the first look at the file, which then takes the lock and keeps it.
+        connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+        check_version(&connection, Hold::Alone)?;
         connection.execute_batch(sql::WRITER_PRAGMAS)?;
         keep_plans(&connection)?;
         Ok(Opened { connection, _ours: ours })
@@ -135,6 +164,22 @@ impl Place {
         }
         Ok(File::open(&self.folder)?.sync_all()?)
     }
+}
+
+/// The first look at the store. The log may know of a newer version than the file.
+fn check_version(connection: &Connection, hold: Hold) -> Result<(), Fault> {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let version = version.map_err(|error| match (error.sqlite_error_code(), hold) {
+        (Some(ErrorCode::DatabaseBusy), Hold::Alone) => {
+            Fault::Busy("another process uses this store, which is to be had alone".to_owned())
+        }
+        // Those who share it do not lock each other out of reading.
+        (Some(ErrorCode::DatabaseBusy), Hold::Shared) => {
+            Fault::Busy("another process has this store for itself until it ends".to_owned())
+        }
+        _ => error.into(),
+    })?;
+    schema::check_version(version)
 }
 
 /// A statement is planned once for a connection. (Without the guarantee of stable plans, one that
@@ -203,16 +248,17 @@ fn remove_if_there(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// One process at a time makes a store; the lock ends with the returned handle or the process.
-fn lock_folder(folder: &Path) -> Result<File, Fault> {
+/// One process at a time makes a store; the lock ends with what is returned, or with the process.
+/// It is on a file of its own, opened to write: network file systems lock no folders.
+fn lock_making(path: &Path) -> Result<Presence, Fault> {
     let pause = Duration::from_millis(5);
-    let handle = File::open(folder)?;
     for _ in 0..BUSY_TIMEOUT.as_millis() / pause.as_millis() {
-        match handle.try_lock() {
-            Ok(()) => return Ok(handle),
-            Err(TryLockError::WouldBlock) => thread::sleep(pause),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        if let Some(lock) = presence::lock(options.open(path)?, path)? {
+            return Ok(lock);
         }
+        thread::sleep(pause);
     }
     Err(Fault::Busy("another process is making its store".into()))
 }

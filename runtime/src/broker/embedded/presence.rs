@@ -93,7 +93,7 @@ pub(super) fn bury(folder: &Path) -> Result<(), Fault> {
 }
 
 /// The lock, if it is free and its file still has its name.
-fn lock(file: File, path: &Path) -> Result<Option<Presence>, Fault> {
+pub(super) fn lock(file: File, path: &Path) -> Result<Option<Presence>, Fault> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),

@@ -1,10 +1,10 @@
 //! The reading side: progress, outcomes, jobs and beats. Its connection reads a snapshot and
-//! waits for no writer.
+//! waits for no writer; in a store that is opened alone it is the writer's.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
 use super::open::Opened;
@@ -20,10 +20,26 @@ use crate::ids::{JobName, JobUid};
 use crate::job::JobRecord;
 use crate::wire;
 
-pub(super) struct Reader {
+/// A connection that only reads, and what reading needs.
+pub(super) struct ReadingSide {
     pub(super) connection: Opened,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) told: Arc<Told>,
+}
+
+impl ReadingSide {
+    pub(super) fn reader(&self) -> Reader<'_> {
+        let Self { connection, clock, told } = self;
+        Reader { connection, clock: &**clock, told }
+    }
+}
+
+/// Reads by a connection, whosever it is.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) told: &'a Told,
 }
 
 /// Leased chunks of a job: reads what is in flight, however many wait.
@@ -34,7 +50,7 @@ pub(super) const IN_FLIGHT: &str =
 pub(super) const DELAYED: &str = "SELECT count(*) FROM tasks INDEXED BY waiting
      WHERE owner IS NULL AND due > ?2 AND job = ?1";
 
-impl Reader {
+impl Reader<'_> {
     pub(super) fn job(&self, name: &JobName) -> Result<Option<JobRecord>, Fault> {
         let mut find =
             self.connection.prepare_cached("SELECT uid, record FROM jobs WHERE name = ?1")?;
@@ -68,7 +84,7 @@ impl Reader {
 
     pub(super) fn progress(&self, uid: JobUid) -> Result<Option<JobProgress>, Fault> {
         // One snapshot for all counts.
-        let snapshot = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+        let snapshot = Transaction::new_unchecked(self.connection, TransactionBehavior::Deferred)?;
         let mut find = snapshot.prepare_cached(
             "SELECT id, state, chunks, parameters, published, open, chunks_completed, chunks_dead,
                  parameters_completed, parameters_dead, redelivered, duplicates_dropped, last_commit

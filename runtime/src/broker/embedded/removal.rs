@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::fault::Fault;
 use super::schema::{CANCELLED, PURGED};
 use super::store::{REMOVAL_ROWS, Store, begin};
+use super::values;
 use super::wire::outcome_id;
 use crate::ids::JobUid;
 
@@ -41,6 +42,9 @@ impl Store {
     /// Removes some of what a purged job left, in the end the job; true if there may be more.
     pub(super) fn remove_job(&mut self, job: i64) -> Result<bool, Fault> {
         if remove_chunks(&self.connection, job)? {
+            return Ok(true);
+        }
+        if values::remove_some(&self.connection, job)? {
             return Ok(true);
         }
         let mut remove = self.connection.prepare_cached(

@@ -6,7 +6,7 @@ use super::fault::Fault;
 pub(super) const APPLICATION_ID: i32 = 0x5454_4701;
 
 /// The version of [`TABLES`] (`PRAGMA user_version`). A store of a newer one is refused.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// Whether the first bytes of a file are those of a store that this build reads: the header of the
 /// [SQLite file format](https://www.sqlite.org/fileformat.html#the_database_header).
@@ -55,6 +55,8 @@ pub(super) fn check_version(version: i32) -> Result<(), Fault> {
 /// - `id` of an outcome is its job's id and its number within the job
 ///   ([`outcome_id`](super::wire::outcome_id)), so that a job's outcomes are read and removed as
 ///   one stretch.
+/// - Of a chunk in `parameter_values` those rows count whose `evaluation` its outcome names; once there
+///   is one, there are no others.
 /// - `dead` of an outcome of the original cut is 1 while no parameter of it completed, here or in
 ///   a replay.
 pub(super) const TABLES: &str = "
@@ -120,6 +122,17 @@ pub(super) const TABLES: &str = "
         dead INTEGER NOT NULL,
         record BLOB NOT NULL,
         UNIQUE (job, chunk, generation)
+    ) STRICT;
+
+    CREATE TABLE parameter_values (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL,
+        chunk INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        evaluation BLOB NOT NULL,
+        part INTEGER NOT NULL,
+        record BLOB NOT NULL,
+        UNIQUE (job, chunk, generation, evaluation, part)
     ) STRICT;
 
     CREATE TABLE workers (

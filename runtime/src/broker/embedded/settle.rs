@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::fault::Fault;
 use super::sql;
 use super::store::{Store, begin};
+use super::values;
 use super::wire::{Settlement, outcome_id};
 use crate::broker::port::Committed;
 use crate::ids::{Generation, JobUid};
@@ -78,7 +79,7 @@ impl Book {
         transaction: &Transaction<'_>,
         settlement: &Settlement,
     ) -> Result<Committed, Fault> {
-        let Settlement { key, completed, dead, record } = settlement;
+        let Settlement { key, completed, dead, record, values: named } = settlement;
         let (generation, chunk) = (key.generation.0, key.chunk.0.cast_signed());
         let original = key.generation == Generation(0);
         let is_dead = *completed == 0;
@@ -96,6 +97,9 @@ impl Book {
         }
         self.outcomes += 1;
         self.first = true;
+        if let Some(named) = named {
+            values::remove_others(transaction, (self.job, chunk, generation), *named)?;
+        }
         let removed =
             transaction.prepare_cached(sql::REMOVE_TASK)?.execute((self.job, chunk, generation))?;
         // A published chunk without a row is in a run still; leasing the run will pass it.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
-use super::open::{Opened, Place};
+use super::open::{Hold, Opened, Place};
 use super::passed_over::{PassedOver, Told};
 use super::presence::{self, Presence, Pulse};
+use super::read::Reader;
 use super::schema::RUNNING;
 use super::wire::{decode_job, nanos, uid_and_record};
 use crate::clock::Clock;
@@ -41,11 +42,13 @@ pub(super) struct Store {
 struct Consumer {
     /// Its row in `workers`.
     id: i64,
-    _presence: Presence,
+    /// Nobody looks for it in a store that is opened alone.
+    _presence: Option<Presence>,
 }
 
 impl Store {
     pub(super) fn open(
+        connection: Opened,
         place: Place,
         worker: WorkerId,
         lease: Duration,
@@ -54,7 +57,7 @@ impl Store {
         boot: &str,
     ) -> Result<Self, Fault> {
         let store = Self {
-            connection: place.open_to_write()?,
+            connection,
             place,
             clock,
             lease,
@@ -92,8 +95,23 @@ impl Store {
     pub(super) fn enter(&mut self) -> Result<(), Fault> {
         self.remove_purged()?;
         self.owner()?;
-        presence::bury(&self.place.workers())?;
+        match self.place.hold {
+            Hold::Shared => presence::bury(&self.place.workers())?,
+            Hold::Alone => self.expire_all()?,
+        }
         self.forget_workers()
+    }
+
+    /// Ends every lease: whoever held one when this process got the store for itself is gone.
+    fn expire_all(&self) -> Result<(), Fault> {
+        let now = nanos(self.clock.now());
+        let expire = "UPDATE tasks SET due = ?1 WHERE owner IS NOT NULL AND due > ?1";
+        self.connection.execute(expire, [now])?;
+        Ok(())
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { connection: &self.connection, clock: &*self.clock, told: &self.told }
     }
 
     /// Who owns what this handle leases. The lock file comes first: what has an owner without one
@@ -102,7 +120,10 @@ impl Store {
         if let Some(consumer) = &self.consumer {
             return Ok(consumer.id);
         }
-        let presence = Presence::announce(&self.place.workers(), &self.worker)?;
+        let presence = match self.place.hold {
+            Hold::Shared => Some(Presence::announce(&self.place.workers(), &self.worker)?),
+            Hold::Alone => None,
+        };
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO workers (name, seen) VALUES (?1, ?2)
              ON CONFLICT (name) DO UPDATE SET seen = excluded.seen RETURNING id",

@@ -15,11 +15,13 @@ use crate::clock::ManualClock;
 use crate::delivery::Delivery;
 use crate::job::JobRecord;
 
+mod alone;
 mod damage;
 mod deaths;
 mod files;
 mod interruptions;
 mod queries;
+mod values;
 
 crate::broker_conformance!(super::EmbeddedHarness);
 

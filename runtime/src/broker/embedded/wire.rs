@@ -13,6 +13,7 @@ use crate::delivery::{Delivery, Failure, Receipt};
 use crate::ids::{ChunkIndex, Generation, JobUid};
 use crate::job::{JobRecord, JobSpec};
 use crate::outcome::Outcome;
+use crate::values::ValuesId;
 use crate::wire;
 
 /// Columns of a job.
@@ -178,6 +179,8 @@ pub(super) struct Settlement {
     pub(super) completed: u64,
     pub(super) dead: u64,
     pub(super) record: Vec<u8>,
+    /// Whose values count from now on.
+    pub(super) values: Option<ValuesId>,
 }
 
 impl From<&Outcome> for Settlement {
@@ -187,6 +190,7 @@ impl From<&Outcome> for Settlement {
             completed: outcome.completed(),
             dead: outcome.dead.count(),
             record: wire::encode(outcome),
+            values: outcome.values.map(|kept| kept.id),
         }
     }
 }

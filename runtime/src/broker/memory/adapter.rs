@@ -17,6 +17,7 @@ use crate::error::BrokerError;
 use crate::ids::{JobName, JobUid, WorkerId};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
 
 use super::state::State;
 
@@ -82,7 +83,12 @@ pub struct MemoryBroker {
 #[async_trait]
 impl Broker for MemoryBroker {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { name: "memory", renewable_leases: true, immediate_progress: true }
+        Capabilities {
+            name: "memory",
+            renewable_leases: true,
+            immediate_progress: true,
+            values: true,
+        }
     }
 
     async fn register(&self, job: &JobRecord) -> Result<Registered, BrokerError> {
@@ -137,6 +143,15 @@ impl Broker for MemoryBroker {
         let mut state = self.store.state();
         let renew = |receipt| state.renew(receipt, &self.worker, lease_end);
         Ok(receipts.iter().map(renew).collect())
+    }
+
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        self.store.state().store_values(records);
+        Ok(())
+    }
+
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        self.store.state().values(places)
     }
 
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {

@@ -13,6 +13,7 @@ use crate::ids::{ChunkIndex, Generation};
 use crate::invariants::outcome_is_whole;
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
 use crate::wire;
 
 /// Counts of a job's chunks that wait or are leased.
@@ -42,6 +43,8 @@ pub(super) struct Ledger {
     last_commit: Option<WallTime>,
     /// In the order of their commits, as bytes, so that the wire format is exercised.
     outcomes: Vec<Vec<u8>>,
+    /// Likewise.
+    values: BTreeMap<ValuesAt, Vec<u8>>,
 }
 
 impl Ledger {
@@ -61,6 +64,7 @@ impl Ledger {
             duplicates_dropped: 0,
             last_commit: None,
             outcomes: Vec::new(),
+            values: BTreeMap::new(),
         }
     }
 
@@ -96,9 +100,23 @@ impl Ledger {
                 *has_completed |= completed > 0;
             }
         }
+        let named = outcome.values.map(|kept| kept.id);
+        self.values.retain(|at, _| at.key != outcome.key || Some(at.id) == named);
         self.last_commit = Some(wall);
         self.outcomes.push(wire::encode(outcome));
         Committed::First
+    }
+
+    pub(super) fn store_values(&mut self, record: &ValuesRecord) {
+        let IdempotencyKey { chunk, generation, .. } = record.at.key;
+        if !self.cancelled && !self.settled.contains(&(chunk, generation)) {
+            self.values.insert(record.at, wire::encode(record));
+        }
+    }
+
+    /// The bytes of a record.
+    pub(super) fn values(&self, at: &ValuesAt) -> Option<&[u8]> {
+        self.values.get(at).map(Vec::as_slice)
     }
 
     pub(super) fn progress(&self, open: &OpenChunks) -> JobProgress {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ledger::{Ledger, OpenChunks};
-use crate::broker::port::{Committed, Nack, Published, Registered, Renewed, Settled};
+use crate::broker::port::{
+    Committed, Nack, Published, Registered, Renewed, Settled, VALUES_PAGE_BYTES_MAX,
+};
 use crate::broker::views::{Beat, JobProgress, OutcomeCursor, OutcomePage};
 use crate::chunk::{Chunk, IdempotencyKey};
 use crate::clock::{Timestamp, WallTime};
@@ -13,6 +15,8 @@ use crate::error::BrokerError;
 use crate::ids::{JobName, JobUid, WorkerId};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
+use crate::wire;
 
 #[derive(Clone, Default)]
 pub(super) struct State {
@@ -180,6 +184,34 @@ impl State {
                 Renewed::Held
             }
         }
+    }
+
+    pub(super) fn store_values(&mut self, records: &[ValuesRecord]) {
+        for record in records {
+            if let Some(ledger) = self.ledger_mut(record.at.key.job) {
+                ledger.store_values(record);
+            }
+        }
+    }
+
+    pub(super) fn values(
+        &self,
+        places: &[ValuesAt],
+    ) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for at in places {
+            let job = at.key.job;
+            let record = self.ledger(job).and_then(|ledger| ledger.values(at));
+            bytes += record.map_or(0, <[u8]>::len);
+            if bytes > VALUES_PAGE_BYTES_MAX && !found.is_empty() {
+                break;
+            }
+            let decode =
+                |bytes| wire::decode(bytes).map_err(|cause| BrokerError::Record { job, cause });
+            found.push(record.map(decode).transpose()?);
+        }
+        Ok(found)
     }
 
     /// Whoever holds the chunk's lease: an outcome is a pure function of its chunk.

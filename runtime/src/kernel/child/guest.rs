@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 
-use super::wire::{CursorCell, Incoming, Reply, Request, send};
+use super::wire::{CursorCell, Incoming, Request, send_evaluated};
 use crate::clock::SystemClock;
 use crate::delivery::{Failure, FailureKind};
 use crate::kernel::{Evaluated, Evaluation, Kernels, Limits, Scratch};
@@ -60,7 +60,7 @@ impl Guest {
         while let Some(request) = incoming.receive(&self.host)? {
             let evaluated = self.evaluate(&request, &mut scratch);
             self.cursor.write(None)?;
-            send(&self.host, &Reply::from(evaluated))?;
+            send_evaluated(&self.host, evaluated)?;
         }
         Ok(())
     }

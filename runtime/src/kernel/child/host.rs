@@ -16,7 +16,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::parts::{AskChild, NoAnswer};
-use super::wire::{CursorCell, Incoming, Reply, Request, send};
+use super::wire::{Assembly, CursorCell, Incoming, Reply, Request, send};
 use crate::chunk::Chunk;
 use crate::clock::{Clock, Timestamp};
 use crate::delivery::FailureKind;
@@ -167,12 +167,16 @@ impl Running {
         look: impl Fn(Option<u64>) -> Look,
     ) -> Result<Evaluated, NoAnswer> {
         let timeout = request.chunk.spec.policy.timeout;
-        let mut incoming = Incoming::default();
+        let (mut incoming, mut assembly) = (Incoming::default(), Assembly::default());
         // A child that is dead does not read; how it died is told below.
         let mut received = send(&self.socket, request).map(|()| None);
         loop {
             match received {
-                Ok(Some(reply)) => return Ok(Evaluated::from(reply)),
+                Ok(Some(reply)) => {
+                    if let Some(evaluated) = assembly.take(reply) {
+                        return Ok(evaluated);
+                    }
+                }
                 Err(error) if !is_pause(&error) => return Err(self.lost()),
                 _ => {}
             }
@@ -278,6 +282,7 @@ mod tests {
             options: std::collections::BTreeMap::new(),
             chunk_size: NonZeroU64::new(10).unwrap(),
             policy: JobPolicy { timeout: Duration::from_secs(10), ..JobPolicy::default() },
+            values: false,
         });
         let job = JobUid::from([0; 16]);
         let chunk = Chunk::cut(job, &spec, ChunkIndex(0), &TraceContext::default()).unwrap();

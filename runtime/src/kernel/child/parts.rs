@@ -10,6 +10,7 @@ use crate::dead::DeadParameters;
 use crate::delivery::{Failure, FailureKind};
 use crate::kernel::Evaluated;
 use crate::outcome::Column;
+use crate::values::Values;
 
 /// The work that a part of the last attempt aims at: what a death costs at most to do again, and far
 /// more than asking costs.
@@ -78,6 +79,8 @@ struct Burial {
     columns: Vec<Column>,
     dead: DeadParameters,
     took: Duration,
+    start: u64,
+    values: Values,
 }
 
 impl Burial {
@@ -91,6 +94,8 @@ impl Burial {
             columns: Vec::new(),
             dead: DeadParameters::new(),
             took: Duration::ZERO,
+            start: range.start(),
+            values: Values::new(),
         }
     }
 
@@ -98,7 +103,10 @@ impl Burial {
         while let Some(range) = self.next_part() {
             let part = Chunk { range, ..order.chunk.clone() };
             match child.ask(part, true) {
-                Ok(Evaluated::Completed { columns, dead, took }) => {
+                Ok(Evaluated::Completed { columns, dead, took, values }) => {
+                    if !values.is_empty() {
+                        self.values.put(self.place(range.start()), values.columns());
+                    }
                     self.answered(range, columns, &dead, took);
                 }
                 // A child that fails as a whole at its last attempt broke its word.
@@ -111,7 +119,15 @@ impl Burial {
                 }
             }
         }
-        Evaluated::Completed { columns: self.columns, dead: self.dead, took: self.took }
+        self.values.fill_to(self.place(self.end));
+        let Self { columns, dead, took, values, .. } = self;
+        Evaluated::Completed { columns, dead, took, values }
+    }
+
+    /// Where the values of `parameter` are.
+    fn place(&self, parameter: u64) -> usize {
+        let place = usize::try_from(parameter - self.start);
+        place.expect("a chunk whose values are kept fits into memory")
     }
 
     fn lost(&mut self, kind: FailureKind, message: String, cursor: Option<u64>) {

@@ -39,6 +39,7 @@ impl AskChild for Scripted {
         }
         let mut accumulator = Accumulator::new();
         let mut dead = DeadParameters::new();
+        let mut values = Vec::new();
         for parameter in part.range {
             if self.killed_once_at.take_if(|at| *at == parameter).is_some() {
                 return Err(lost(Some(parameter)));
@@ -48,7 +49,9 @@ impl AskChild for Scripted {
             }
             if !self.failing.contains(&parameter) {
                 accumulator.add(parameter, 1.0);
+                values.push(1.0);
             } else if last_attempt {
+                values.push(f64::NAN);
                 dead.push(parameter, FailureKind::Error, "no root");
             } else {
                 let failure = Failure::new(FailureKind::Error, Some(parameter), "no root");
@@ -56,7 +59,10 @@ impl AskChild for Scripted {
             }
         }
         let columns = vec![Column { name: "value".into(), aggregate: accumulator.take() }];
-        Ok(Evaluated::Completed { columns, dead, took: Duration::from_millis(1) })
+        let mut kept = Values::new();
+        kept.put(0, &[values]);
+        let took = Duration::from_millis(1);
+        Ok(Evaluated::Completed { columns, dead, took, values: kept })
     }
 }
 
@@ -67,6 +73,7 @@ fn run(child: &mut Scripted, last_attempt: bool) -> Evaluated {
         options: BTreeMap::new(),
         chunk_size: NonZeroU64::new(100).unwrap(),
         policy: JobPolicy::default(),
+        values: false,
     });
     let job = JobUid::from([7; 16]);
     let chunk = Chunk::cut(job, &spec, ChunkIndex(0), &TraceContext::default()).unwrap();
@@ -75,7 +82,15 @@ fn run(child: &mut Scripted, last_attempt: bool) -> Evaluated {
 
 /// Completed parameters, and the dead ones by kind.
 fn settled(evaluated: Evaluated) -> (u64, Vec<(u64, FailureKind)>) {
-    let Evaluated::Completed { columns, dead, .. } = evaluated else { panic!("{evaluated:?}") };
+    let Evaluated::Completed { columns, dead, values, .. } = evaluated else {
+        panic!("{evaluated:?}");
+    };
+    // Of each parameter that lives, in its place. If none does, nobody knows the columns.
+    for (column, parameter) in values.columns().iter().flat_map(|column| column.iter().zip(0..)) {
+        let is_dead = dead.runs().any(|(run, _)| run.contains(parameter));
+        assert_eq!(column.is_nan(), is_dead, "{parameter}");
+    }
+    assert!(values.len() == 100 || columns.is_empty());
     let dead = dead.runs().flat_map(|(run, why)| run.into_iter().map(|p| (p, why.kind)));
     (columns.iter().map(|column| column.aggregate.count()).sum(), dead.collect())
 }

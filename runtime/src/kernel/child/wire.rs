@@ -14,6 +14,7 @@ use crate::dead::DeadParameters;
 use crate::delivery::Failure;
 use crate::kernel::Evaluated;
 use crate::outcome::Column;
+use crate::values::{Packed, Values};
 use crate::wire::{RECORD_BYTES_MAX, decode, encode};
 
 /// From host to guest.
@@ -29,6 +30,9 @@ pub(super) struct Request {
 /// From guest to host.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
+    /// Some of the values of what is completed, in order, ahead of it.
+    #[serde(rename = "values")]
+    Values(Packed),
     #[serde(rename = "completed")]
     Completed {
         #[serde(rename = "cols")]
@@ -44,27 +48,40 @@ pub(super) enum Reply {
     Cancelled,
 }
 
-impl From<Evaluated> for Reply {
-    fn from(evaluated: Evaluated) -> Self {
-        match evaluated {
-            Evaluated::Completed { columns, dead, took } => {
-                let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                Self::Completed { columns, dead, took_us }
+/// Sends what became of an evaluation.
+pub(super) fn send_evaluated(mut to: impl Write, evaluated: Evaluated) -> io::Result<()> {
+    let reply = match evaluated {
+        Evaluated::Completed { columns, dead, took, values } => {
+            for (_, piece) in values.pieces() {
+                send(&mut to, &Reply::Values(piece))?;
             }
-            Evaluated::Failed(failure) => Self::Failed(failure),
-            Evaluated::Cancelled => Self::Cancelled,
+            let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            Reply::Completed { columns, dead, took_us }
         }
-    }
+        Evaluated::Failed(failure) => Reply::Failed(failure),
+        Evaluated::Cancelled => Reply::Cancelled,
+    };
+    send(&mut to, &reply)
 }
 
-impl From<Reply> for Evaluated {
-    fn from(reply: Reply) -> Self {
+/// Replies put together again.
+#[derive(Default)]
+pub(super) struct Assembly(Values);
+
+impl Assembly {
+    /// Takes the next reply. Returns what became of the evaluation, after the last one.
+    pub(super) fn take(&mut self, reply: Reply) -> Option<Evaluated> {
         match reply {
-            Reply::Completed { columns, dead, took_us } => {
-                Self::Completed { columns, dead, took: Duration::from_micros(took_us) }
+            Reply::Values(piece) => {
+                self.0.put(self.0.len(), &piece.unpack());
+                None
             }
-            Reply::Failed(failure) => Self::Failed(failure),
-            Reply::Cancelled => Self::Cancelled,
+            Reply::Completed { columns, dead, took_us } => {
+                let (took, values) = (Duration::from_micros(took_us), std::mem::take(&mut self.0));
+                Some(Evaluated::Completed { columns, dead, took, values })
+            }
+            Reply::Failed(failure) => Some(Evaluated::Failed(failure)),
+            Reply::Cancelled => Some(Evaluated::Cancelled),
         }
     }
 }
@@ -185,9 +202,33 @@ mod tests {
                 other => break other.unwrap().unwrap(),
             }
         };
-        assert_eq!(Evaluated::from(reply), Evaluated::Failed(failure));
+        assert_eq!(Assembly::default().take(reply), Some(Evaluated::Failed(failure)));
         drip.1 = true;
         assert!(incoming.receive::<Reply>(&mut drip).unwrap().is_none());
+    }
+
+    #[test]
+    fn values_go_ahead_in_pieces_and_are_put_together_again() {
+        let mut values = Values::new();
+        let column = |from: u32| (from..from + 200_000).map(f64::from).collect::<Vec<_>>();
+        values.put(0, &[column(0), column(7)]);
+        let completed = Evaluated::Completed {
+            columns: Vec::new(),
+            dead: DeadParameters::new(),
+            took: Duration::from_micros(9),
+            values,
+        };
+        let mut bytes = Vec::new();
+        send_evaluated(&mut bytes, completed.clone()).unwrap();
+        let (mut from, mut incoming) = (&bytes[..], Incoming::default());
+        let (mut assembly, mut replies) = (Assembly::default(), 0);
+        let evaluated = loop {
+            replies += 1;
+            if let Some(done) = assembly.take(incoming.receive(&mut from).unwrap().unwrap()) {
+                break done;
+            }
+        };
+        assert_eq!((evaluated, replies, from.len()), (completed, 5, 0));
     }
 
     #[test]

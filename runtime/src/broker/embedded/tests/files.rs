@@ -72,11 +72,11 @@ async fn a_database_of_another_application_is_refused_and_left_alone() {
 async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let (folder, file) = made().await;
     let newer = Connection::open(&file).unwrap();
-    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.pragma_update(None, "user_version", 3).unwrap();
     drop(newer);
     let error = refused(folder.path()).await;
     assert!(matches!(error, BrokerError::Foreign { .. }), "{error}");
-    assert!(error.to_string().contains("version 2"), "{error}");
+    assert!(error.to_string().contains("version 3"), "{error}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use rusqlite::StatementStatus;
 
 use super::*;
 use crate::broker::conformance::{cut, replay};
-use crate::broker::embedded::{lease, read, sql};
+use crate::broker::embedded::{lease, read, sql, values};
 
 #[tokio::test]
 async fn progress_reads_what_is_in_flight_or_delayed_and_not_what_is_ready() {
@@ -51,6 +51,7 @@ async fn no_statement_that_is_asked_often_scans_a_table_or_sorts_it() {
             sql::RUNNING_JOB,
             sql::SETTLED_WITHIN,
             sql::REMOVE_TASK,
+            values::REMOVE_OTHERS,
             sql::SHORTEN_RUN,
         ] {
             let mut explain = store.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
