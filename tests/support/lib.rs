@@ -10,6 +10,7 @@ mod process;
 mod report;
 mod sandbox;
 mod store;
+mod terminal;
 
 pub use family::{Descendant, adopt_orphans};
 pub use fleet::Fleet;
@@ -19,3 +20,4 @@ pub use process::{DEADLINE, Ended, Running, peak_memory_of_children, until};
 pub use report::{Chunks, Parameters, Report, WorkerReport, WorkerShare};
 pub use sandbox::Sandbox;
 pub use store::{Store, dead_letters};
+pub use terminal::Terminal;
