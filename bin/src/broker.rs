@@ -79,7 +79,8 @@ impl BrokerUrl {
     ) -> Result<Option<Arc<dyn Broker>>, CommandError> {
         let config = self.config(worker, LEASE_UNUSED)?;
         // Looked for first: a store that is made meanwhile is either not there yet, or whole.
-        if !config.dir.join("ttg.db").exists() {
+        // One that may not be looked at is refused below.
+        if !config.dir.join("ttg.db").try_exists().unwrap_or(true) {
             return Ok(None);
         }
         let broker = EmbeddedBroker::open_existing(config).await;

@@ -81,13 +81,12 @@ impl JobSettings {
                 format!("--shard {shard} is empty: {most} parameters make no {slices} slices");
             return Err(CommandError::Settings(vec![why]));
         };
-        let name = match self.name {
-            Some(name) => name,
-            None => {
-                // With two numbers of 20 digits it is as long as a name may be.
-                let kernel: String = self.kernel.as_str().chars().take(22).collect();
-                format!("{kernel}-{}-{}", whole.start(), whole.end()).parse()?
-            }
+        let name = if let Some(name) = self.name {
+            name
+        } else {
+            // With two numbers of 20 digits it is as long as a name may be.
+            let kernel: String = self.kernel.as_str().chars().take(22).collect();
+            format!("{kernel}-{}-{}", whole.start(), whole.end()).parse()?
         };
         Ok(Self { name: Some(name), parameters, shard: Some(ShardOf { shard, whole }), ..self })
     }

@@ -16,17 +16,16 @@ const FOLDER: &str = ".ttg";
 
 /// The store of `shard`: the one that is named, or one of its own below the usual folder.
 pub(crate) fn store(arguments: &CommonArguments, shard: Shard) -> Result<BrokerUrl, CommandError> {
-    match BrokerUrl::of(arguments)? {
-        BrokerUrl::Embedded(folder) if folder == Path::new(FOLDER) => {
-            let own = format!("shard-{}-of-{}", shard.index(), shard.count());
-            Ok(BrokerUrl::Embedded(folder.join(own)))
-        }
-        BrokerUrl::Embedded(folder) => Ok(BrokerUrl::Embedded(folder)),
-        server => {
-            let why = format!("--shard works in a store of its own, and `{server}` is shared");
-            Err(CommandError::Settings(vec![why]))
-        }
+    let url = BrokerUrl::of(arguments)?;
+    let BrokerUrl::Embedded(folder) = &url else {
+        let why = format!("--shard works in a store of its own, and `{url}` is shared");
+        return Err(CommandError::Settings(vec![why]));
+    };
+    if folder != Path::new(FOLDER) {
+        return Ok(url);
     }
+    let own = format!("shard-{}-of-{}", shard.index(), shard.count());
+    Ok(BrokerUrl::Embedded(folder.join(own)))
 }
 
 /// Opens the store of a shard for this process alone.

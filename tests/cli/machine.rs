@@ -115,6 +115,9 @@ fn completions_know_every_command() {
         for word in ["run", "status", "purge", "until-complete", "progress-every"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
+        for hidden in ["set-defaults", "set-reference", "pod-name", "child-of-a-worker"] {
+            assert!(!script.contains(hidden), "{shell}: {hidden}");
+        }
     }
     sandbox.ttg("completions tcsh").expect_code(2);
 }

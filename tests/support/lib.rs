@@ -12,6 +12,7 @@ mod prometheus;
 mod report;
 mod sandbox;
 mod store;
+mod terminal;
 
 pub use family::{Descendant, adopt_orphans};
 pub use fleet::Fleet;
@@ -23,3 +24,4 @@ pub use prometheus::{Prometheus, stack};
 pub use report::{Chunks, Parameters, Report, WorkerReport, WorkerShare};
 pub use sandbox::Sandbox;
 pub use store::{Store, dead_letters};
+pub use terminal::Terminal;

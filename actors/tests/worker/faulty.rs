@@ -11,6 +11,7 @@ use ttg_runtime::broker::{
 };
 use ttg_runtime::{
     Broker, BrokerError, Chunk, Credit, Delivery, JobName, JobRecord, JobUid, Outcome, Receipt,
+    ValuesAt, ValuesRecord,
 };
 
 /// How a call fails.
@@ -91,6 +92,12 @@ impl Broker for FaultyBroker {
     }
     async fn renew(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError> {
         self.inner.renew(receipts).await
+    }
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        self.inner.store_values(records).await
+    }
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        self.inner.values(places).await
     }
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {
         self.commit.carry(self.inner.commit(outcomes)).await

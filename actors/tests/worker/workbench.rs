@@ -10,8 +10,9 @@ use ttg_observability::metrics::Metrics;
 use ttg_runtime::broker::{JobProgress, JobState, MemoryStore, OutcomeCursor};
 use ttg_runtime::kernel::{Kernel, KernelError, Rows, Slice, ThreadExecution};
 use ttg_runtime::{
-    Broker, Chunk, ChunkIndex, JobPolicy, JobRecord, JobSpec, JobUid, Kernels, Outcome,
-    ParameterRange, SystemClock, SystemRandomness, TraceContext, WallTime, WorkerId,
+    Accumulator, Broker, Chunk, ChunkIndex, JobPolicy, JobRecord, JobSpec, JobUid, Kernels,
+    Outcome, ParameterRange, SystemClock, SystemRandomness, TraceContext, ValuesAt, WallTime,
+    WorkerId,
 };
 
 use crate::faulty::{FaultyBroker, Order};
@@ -59,7 +60,7 @@ impl Workbench {
             options: BTreeMap::new(),
             chunk_size: NonZeroU64::new(chunk_size).unwrap(),
             policy: JobPolicy { retry_delay: Duration::from_millis(1), ..JobPolicy::default() },
-            values: false,
+            values: true,
         };
         let job = JobRecord {
             name: "job".parse().unwrap(),
@@ -136,7 +137,8 @@ impl Workbench {
         outcomes
     }
 
-    /// Every parameter of the job is in exactly one outcome; the sum is that of the completed ones.
+    /// Every parameter of the job is in exactly one outcome; the sum is that of the completed ones, and
+    /// those have a value.
     pub(crate) async fn check(&self, dead: &[u64]) {
         let outcomes = self.outcomes().await;
         let mut next = self.job.spec.parameters.start();
@@ -147,9 +149,26 @@ impl Workbench {
             next = outcome.range.end();
             buried.extend(outcome.dead.runs().flat_map(|(range, _)| range));
             outcome.columns.iter().for_each(|column| sum.merge(&column.aggregate));
+            self.check_values(outcome).await;
         }
         assert_eq!(next, self.job.spec.parameters.end());
         assert_eq!(buried, dead);
         assert_eq!(sum.count(), self.job.spec.parameters.len() - dead.len() as u64);
+    }
+
+    /// The values that the outcome names are there, and are those that it sums up.
+    async fn check_values(&self, outcome: &Outcome) {
+        let broker = self.store.connect("reader".parse().unwrap(), LEASE);
+        let kept = outcome.values.expect("its job keeps values");
+        let (mut next, mut sum) = (outcome.range.start(), Accumulator::new());
+        for part in 0..kept.records {
+            let place = ValuesAt { key: outcome.key, id: kept.id, part };
+            let record = broker.values(&[place]).await.unwrap().remove(0).expect("it is there");
+            assert_eq!(record.range.start(), next);
+            next = record.range.end();
+            sum.add_slice(record.range.start(), &record.columns()[0]);
+        }
+        assert_eq!(next, outcome.range.end());
+        assert_eq!(sum.take(), outcome.columns[0].aggregate, "the kernels here have one column");
     }
 }

@@ -59,8 +59,8 @@ pub(crate) struct StatusArguments {
   ttg results nightly --values --format csv | head
   ttg results reference-0-10000 --data-dir a --data-dir b --data-dir c    # merge three shards
 
-Exit codes: 0 complete or running, 2 unknown job or shards that do not merge, 3 finished with dead letters, 69 store
-unavailable or damaged, 78 configuration invalid.")]
+Exit codes: 0 complete or running, 2 unknown job or shards that do not merge, 3 finished with dead
+letters, 69 store unavailable or damaged, 78 configuration invalid.")]
 pub(crate) struct ResultsArguments {
     /// The job's name
     pub(crate) job: String,

@@ -32,7 +32,7 @@ pub(crate) async fn results(arguments: ResultsArguments) -> Result<Exit, Command
     let what = match rows {
         _ if values => What::Values(rows),
         Some(format) => What::Chunks(format),
-        None => What::Report(JobReport::read_merged(&parts, SystemClock.wall()).await?),
+        None => What::Report(Box::new(JobReport::read_merged(&parts, SystemClock.wall()).await?)),
     };
     match &output {
         Some(path) => {
@@ -57,7 +57,7 @@ pub(crate) async fn results(arguments: ResultsArguments) -> Result<Exit, Command
 
 /// What is told.
 enum What {
-    Report(JobReport),
+    Report(Box<JobReport>),
     Chunks(RowFormat),
     Values(Option<RowFormat>),
 }

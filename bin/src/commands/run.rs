@@ -33,6 +33,7 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
+    let is_named = settings.name.is_some();
     let submission = Submission::to_compute(settings, &kernels)?;
     let broker = match arguments.shard.shard {
         Some(_) => shards::connect(&url, id.clone(), worker_settings.lease).await?,
@@ -41,6 +42,11 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     let broker = Metered::around(broker, &metrics);
     let slots = worker_settings.concurrency;
     let job = submission.register(&*broker, slots.get()).await?;
+    if !is_named && !bar.is_hidden() {
+        // In the log, which a terminal does not show, it is anyway.
+        let name = &job.name;
+        report::note(&format!("job {name}; if this ends early, `--job {name}` resumes it"));
+    }
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
         .emit(&metrics);

@@ -100,7 +100,7 @@ impl<W: Write> ChunkRows<W> {
             }
             Rows::Csv(csv) => {
                 for row in row.columns_apart() {
-                    csv.serialize(row).map_err(io::Error::other)?;
+                    csv.serialize(row).map_err(of_csv)?;
                 }
             }
         }
@@ -120,6 +120,14 @@ impl<W: Write> ChunkRows<W> {
             }
             Rows::Csv(mut csv) => csv.flush(),
         }
+    }
+}
+
+/// What a writer of CSV says, as what it is: that nobody reads on is no error.
+pub(super) fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
     }
 }
 

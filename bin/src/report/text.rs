@@ -38,7 +38,7 @@ pub(super) fn head(report: &JobReport) -> [(&'static str, String); 3] {
         format!("{} of {} completed, {} dead", grouped(completed), grouped(total), grouped(dead))
     };
     let again = format!(
-        ", {} redelivered, {} duplicates dropped",
+        ", {} redelivered, {} duplicates",
         grouped(chunks.redelivered),
         grouped(chunks.duplicates_dropped)
     );

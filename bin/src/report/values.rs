@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::chunks::RowFormat;
+use super::chunks::{RowFormat, of_csv};
 
 /// How wide a column of values is for people: the longest decimal of an f64.
 const VALUE_WIDTH: usize = 24;
@@ -77,11 +77,11 @@ impl<W: Write> ValueRows<W> {
             Rows::Json { out, array: true } => out.write_all(b"["),
             Rows::Json { .. } => Ok(()),
             Rows::Csv(csv) => {
-                csv.write_field("parameter")?;
+                csv.write_field("parameter").map_err(of_csv)?;
                 for column in &self.columns {
-                    csv.write_field(column)?;
+                    csv.write_field(column).map_err(of_csv)?;
                 }
-                csv.write_record(["error"]).map_err(io::Error::other)
+                csv.write_record(["error"]).map_err(of_csv)
             }
         }
     }
@@ -119,12 +119,13 @@ impl<W: Write> ValueRows<W> {
                 if *array { Ok(()) } else { out.write_all(b"\n") }
             }
             Rows::Csv(csv) => {
-                csv.write_field(parameter.to_string())?;
+                csv.write_field(parameter.to_string()).map_err(of_csv)?;
                 for column in 0..self.columns.len() {
                     let value = values.get(column);
-                    csv.write_field(value.map_or(String::new(), |value| format!("{value:?}")))?;
+                    csv.write_field(value.map_or(String::new(), |value| format!("{value:?}")))
+                        .map_err(of_csv)?;
                 }
-                csv.write_record([error.unwrap_or_default()]).map_err(io::Error::other)
+                csv.write_record([error.unwrap_or_default()]).map_err(of_csv)
             }
         }
     }
