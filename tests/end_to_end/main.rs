@@ -12,6 +12,8 @@ mod logs;
 mod memory;
 mod poison;
 mod proofs;
+mod redis;
+mod redis_outages;
 mod resuming;
 mod rows;
 mod signals;

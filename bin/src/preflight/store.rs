@@ -65,7 +65,7 @@ fn refused(found: String) -> Finding {
     Finding::error(CHECK, found, Some(remedy.to_owned()), Exit::Configuration)
 }
 
-fn failed(error: &CommandError) -> Finding {
+pub(super) fn failed(error: &CommandError) -> Finding {
     let mut found = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -23,7 +23,7 @@ enum Level {
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
-    check: &'static str,
+    pub(crate) check: &'static str,
     level: Level,
     found: String,
     remedy: Option<String>,
