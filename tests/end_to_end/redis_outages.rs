@@ -53,6 +53,15 @@ fn a_run_ends_exact_though_the_server_lost_its_newest_writes() {
 }
 
 #[test]
+fn a_run_publishes_again_what_the_server_lost() {
+    survives(|server| {
+        let file: File = OpenOptions::new().write(true).open(log(server)).expect("the log");
+        // The job is there, and no chunk of it.
+        file.set_len(6_000).expect("it can be cut");
+    });
+}
+
+#[test]
 fn a_run_goes_on_when_its_server_stood_still_for_longer_than_a_lease() {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;

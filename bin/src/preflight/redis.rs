@@ -27,7 +27,7 @@ pub(crate) async fn redis(place: &RedisPlace, job: Option<&JobSettings>) -> Vec<
                 Finding::ok("broker", format!("the server (version {version}) can be used"));
             vec![reached, eviction(&health), log(&health), memory(&health, job)]
         }
-        Err(error) => vec![Finding { check: "broker", ..failed(&error) }],
+        Err(error) => vec![failed("broker", &error)],
     }
 }
 

@@ -23,7 +23,7 @@ enum Level {
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
-    pub(crate) check: &'static str,
+    check: &'static str,
     level: Level,
     found: String,
     remedy: Option<String>,

@@ -12,9 +12,10 @@ use super::health::RedisHealth;
 use super::jobs::job_of;
 use super::link::Link;
 use super::scripts;
+use super::strays::Holdings;
 use super::target::Target;
 use super::watch::Watch;
-use super::wire::{self, Claim, Held};
+use super::wire::{self, Claim};
 use crate::broker::Broker;
 use crate::broker::port::{
     Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
@@ -68,6 +69,7 @@ pub struct RedisBroker {
     pub(super) worker: WorkerId,
     pub(super) lease: Duration,
     pub(super) watch: Arc<Watch>,
+    pub(super) holdings: Arc<Holdings>,
 }
 
 impl RedisBroker {
@@ -94,7 +96,8 @@ impl RedisBroker {
                 Ok(_) => break,
             }
         }
-        let broker = Self { link, worker, lease, watch: Arc::default() };
+        let (watch, holdings) = (Arc::default(), Arc::default());
+        let broker = Self { link, worker, lease, watch, holdings };
         broker.expect_own_keys().await?;
         Ok(broker)
     }
@@ -198,8 +201,9 @@ impl Broker for RedisBroker {
     async fn receive(&self, credit: Credit, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
         let deadline = Instant::now() + wait;
         loop {
-            let received = self.look(credit).await?;
+            self.return_strays().await?;
             self.watch_others().await;
+            let received = self.look(credit).await?;
             let left = deadline.saturating_duration_since(Instant::now());
             if !received.deliveries.is_empty() || left.is_zero() {
                 return Ok(received.deliveries);
@@ -222,6 +226,8 @@ impl Broker for RedisBroker {
                 call.arg(claim.id()).arg(claim.deliveries()).arg(receipt.key.job.to_string());
             }
             let answers: Vec<i64> = self.link.run(&call).await?;
+            let lost = batch.iter().zip(&answers).filter(|(_, answer)| **answer != 1);
+            self.holdings.remove(lost.map(|(receipt, _)| Claim::of(receipt)));
             let renew = |answer| if answer == 1 { Renewed::Held } else { Renewed::Lost };
             renewed.extend(answers.into_iter().map(renew));
         }
@@ -258,20 +264,7 @@ impl Broker for RedisBroker {
     }
 
     async fn give_back_strays(&self, held: &[Receipt]) -> Result<u64, BrokerError> {
-        let held: Vec<Claim> = held.iter().map(Claim::of).collect();
-        let (mut strays, mut from) = (Vec::new(), "-".to_owned());
-        loop {
-            let mut call = self.link.call(&scripts::HELD);
-            call.arg(self.worker.as_str()).arg(&from);
-            let pending: Vec<Held> = self.link.run(&call).await?;
-            let Some(last) = pending.last() else { break };
-            from = format!("({}", last.claim.id());
-            strays.extend(pending.into_iter().filter(|mine| !held.contains(&mine.claim)));
-        }
-        let back =
-            |Held { claim, place }| Return { claim, place, delay: Duration::ZERO, failure: None };
-        let returned = self.put_back(&strays.into_iter().map(back).collect::<Vec<_>>()).await?;
-        Ok(returned.iter().filter(|settled| **settled == Settled::Applied).count() as u64)
+        self.return_all_but(held).await
     }
 
     async fn progress(&self, job: JobUid) -> Result<Option<JobProgress>, BrokerError> {

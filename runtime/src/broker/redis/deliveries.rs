@@ -15,7 +15,9 @@ impl RedisBroker {
         let mut call = self.link.call(&scripts::RECEIVE);
         let credit = (credit.get() as usize).min(BATCH);
         call.arg(self.worker.as_str()).arg(credit).arg(self.lease_ms());
+        self.holdings.begin_receive();
         let received: Received = self.link.run(&call).await?;
+        self.holdings.end_receive(&received.deliveries);
         if !received.foreign.is_empty() {
             let mut call = self.link.call(&scripts::SET_ASIDE);
             for foreign in &received.foreign {
@@ -23,7 +25,10 @@ impl RedisBroker {
                 tracing::warn!(entry, reason, "a message was set aside");
                 call.arg(entry).arg(&foreign.uid).arg(reason);
             }
-            self.link.run::<i64>(&call).await?;
+            // What is not set aside now is met again, and the deliveries are not to be lost for it.
+            if let Err(error) = self.link.run::<i64>(&call).await {
+                tracing::warn!(%error, "messages could not be set aside");
+            }
         }
         Ok(received)
     }
@@ -41,6 +46,7 @@ impl RedisBroker {
                 call.arg(failure.as_deref().unwrap_or_default());
             }
             let answers: Vec<i64> = self.link.run(&call).await?;
+            self.holdings.remove(batch.iter().map(|back| back.claim));
             let settle = |answer| if answer == 1 { Settled::Applied } else { Settled::Stale };
             settled.extend(answers.into_iter().map(settle));
         }
@@ -59,6 +65,7 @@ impl RedisBroker {
             call.arg(wire::dead_letters(outcome)).arg(u8::from(!outcome.is_dead()));
         }
         let answers: Vec<String> = self.link.run(&call).await?;
+        self.holdings.remove(outcomes.iter().map(|(claim, ..)| *claim));
         let committed = answers.iter().map(|answer| match answer.as_str() {
             "F" => Committed::First,
             "D" => Committed::Duplicate,

@@ -35,6 +35,12 @@ pub(super) fn of_redis(error: RedisError, broker: &str) -> BrokerError {
         | ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot) => {
             return BrokerError::Refused { broker, detail };
         }
+        // Scripts say it in words where the user may not do what they do.
+        ErrorKind::Server(ServerErrorKind::ResponseError)
+            if detail.contains("switch database") || detail.contains("ACL failure") =>
+        {
+            return BrokerError::Refused { broker, detail };
+        }
         ErrorKind::Io if is_of_tls(&detail) => return BrokerError::Refused { broker, detail },
         ErrorKind::Io
         | ErrorKind::Parse

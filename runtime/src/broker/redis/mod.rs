@@ -16,6 +16,7 @@ mod link;
 mod scripts;
 #[cfg(any(test, feature = "conformance"))]
 mod server;
+mod strays;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -148,7 +148,7 @@ impl Drop for RedisServer {
 }
 
 /// A port that nobody has now.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("it is bound").port()
 }

@@ -10,6 +10,7 @@ use crate::broker::{Committed, Registered};
 use crate::delivery::Delivery;
 use crate::job::JobRecord;
 
+mod access;
 mod deaths;
 mod foreign;
 mod outages;

@@ -56,7 +56,7 @@ impl RedisBroker {
         }
     }
 
-    async fn miss_dead(&self, patience: Duration) -> Result<(), BrokerError> {
+    pub(super) async fn miss_dead(&self, patience: Duration) -> Result<(), BrokerError> {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut call = self.link.call(&scripts::WATCH);
         call.arg(self.worker.as_str()).arg(ms(patience / 2));

@@ -19,7 +19,7 @@ const DELIVERIES_BITS: u32 = 20;
 const RUNS_TOLD_MAX: usize = 100;
 
 /// One delivery of an entry. Taken over, it is the same entry with one delivery more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Claim {
     ms: u64,
     sequence: u64,

@@ -119,3 +119,29 @@ async fn what_no_waiting_can_mend_is_refused_at_once() {
     let evicting = RedisBroker::connect(with(format!("redis://:right@127.0.0.1:{port}"))).await;
     assert!(matches!(evicting, Err(BrokerError::Refused { .. })));
 }
+
+#[tokio::test]
+async fn what_a_lost_reply_left_behind_comes_back_uncharged() {
+    let server = RedisServer::start();
+    let lease = Duration::from_mins(1);
+    let (a, b) = (connect(&server, "a", lease).await, connect(&server, "b", lease).await);
+    submit(&a, "sweep", 3).await;
+    let held = receive(&a, 1, Duration::ZERO).await;
+    // The same as a receive of which nobody heard.
+    let mut lost = a.link.call(&super::super::scripts::RECEIVE);
+    lost.arg("a").arg(1).arg(60_000);
+    a.link.run::<super::super::wire::Received>(&lost).await.unwrap();
+    server.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+    // Two are left: one that waited, and the stray.
+    let mut again = Vec::new();
+    while again.len() < 2 {
+        again.extend(insist(async || a.receive(NonZeroU32::MIN, PATIENCE).await).await);
+    }
+    let uncharged = |delivery: &Delivery| delivery.chunk.counters.silent_deliveries == 0;
+    assert!(again.iter().all(|delivery| uncharged(delivery) && !delivery.suspect));
+    assert_eq!(again[1].chunk.counters.give_backs, 1);
+    for delivery in held.iter().chain(&again) {
+        assert_eq!(complete(&a, delivery).await, Committed::First);
+    }
+    assert_eq!(insist(async || b.receive(NonZeroU32::MIN, Duration::ZERO).await).await, []);
+}
