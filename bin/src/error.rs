@@ -206,9 +206,10 @@ fn broker_hint(error: &BrokerError) -> Option<&'static str> {
         BrokerError::Refused { broker, .. } if broker.starts_with("redis") => {
             Some("check user, password, database and TLS in `--broker`; `ttg check` tells more")
         }
-        BrokerError::Unavailable { broker, .. } if broker.starts_with("redis") => {
-            Some("check host and port in `--broker`; with TLS it is `rediss://`")
-        }
+        BrokerError::Unavailable { broker, .. } if broker.starts_with("redis") => Some(
+            "check host and port in `--broker`, and whether the server speaks TLS: then it is \
+                 `rediss://`, else `redis://`",
+        ),
         BrokerError::Full { .. } => {
             Some("free some space and run the same command again: it resumes")
         }

@@ -126,7 +126,7 @@ fn what_a_person_must_mend_is_told_with_its_exit_code() {
     };
     sandbox.ttg(&format!("run --parameters 10 --broker {right}")).expect_code(0);
     told(&format!("redis://:guess@127.0.0.1:{port}"), 78, "refused");
-    told(&format!("rediss://:right@127.0.0.1:{port}"), 78, "refused");
+    told(&format!("rediss://:right@127.0.0.1:{port}"), 69, "is unavailable");
     told("redis://127.0.0.1:1", 69, "is unavailable");
     server.ask(&["-a", "right", "SET", "other:tasks", "1"]);
     told(&format!("{right} --namespace other"), 78, "other:tasks");
