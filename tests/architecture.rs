@@ -18,11 +18,12 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that `.deny.toml` must keep in one crate.
-const HIDDEN: [(&str, &str); 5] = [
+const HIDDEN: [(&str, &str); 6] = [
     ("clap", "ttg"),
     ("indicatif", "ttg"),
     ("prometheus", "ttg-observability"),
     ("ractor", "ttg-actors"),
+    ("redis", "ttg-runtime"),
     ("rusqlite", "ttg-runtime"),
 ];
 

@@ -12,6 +12,7 @@ use ttg_runtime::{Broker, BrokerError, Clock, JobRecord, SystemClock};
 
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::publisher;
 use crate::report::{self, JobReport, ProgressView, Status};
 use crate::signals::Signals;
 
@@ -119,6 +120,12 @@ impl AwaitedJob {
                     alone.get_or_insert_with(|| stats.read().settled() + left);
                     if progress.state != JobState::Running {
                         return Ok(End::Settled);
+                    }
+                    if self.publisher.is_none() && progress.published < progress.chunks.total {
+                        // The server lost what it had acknowledged.
+                        let publish =
+                            publisher::publish(Arc::clone(&self.broker), self.job.clone());
+                        self.publisher = Some(tokio::spawn(publish));
                     }
                 }
                 Ok(None) => return Err(CommandError::UnknownJob(self.job.name.clone())),

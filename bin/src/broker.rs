@@ -1,26 +1,57 @@
 //! From `--broker` to a connected broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig};
-use ttg_runtime::{Broker, SystemClock, WorkerId};
+use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig, RedisBroker, RedisConfig};
+use ttg_runtime::{Broker, IdError, JobName, SystemClock, WorkerId};
 
 use crate::cli::CommonArguments;
 use crate::error::CommandError;
 use crate::settings::LEASE_UNUSED;
 
 /// Schemes of brokers that are servers.
-const SERVERS: [&str; 4] = ["redis", "rediss", "amqp", "amqps"];
+const SERVERS: [&str; 6] =
+    ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "amqp", "amqps"];
 
 /// Where jobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BrokerUrl {
     /// In a file of this folder.
     Embedded(PathBuf),
-    /// On a server; without its secrets.
+    /// On a Redis server.
+    Redis(RedisPlace),
+    /// On a server of another kind; without its secrets.
     Server(String),
+}
+
+/// Which server, and what is TTG's there.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RedisPlace {
+    /// With its secrets.
+    url: String,
+    namespace: String,
+    authority: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for RedisPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {:?}", redacted(&self.url), self.namespace)
+    }
+}
+
+impl RedisPlace {
+    /// Connects as the consumer `worker`.
+    pub(crate) async fn connect(
+        &self,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<RedisBroker, CommandError> {
+        let Self { url, namespace, authority } = self.clone();
+        let broker = RedisBroker::connect(RedisConfig { url, namespace, authority, worker, lease });
+        broker.await.map_err(CommandError::broker("the broker could not be reached"))
+    }
 }
 
 impl BrokerUrl {
@@ -33,9 +64,21 @@ impl BrokerUrl {
     /// All that are named.
     pub(crate) fn all_of(arguments: &CommonArguments) -> Result<Vec<Self>, CommandError> {
         if arguments.data_dir.is_empty() {
-            return arguments.broker.iter().map(|broker| Self::parse(broker)).collect();
+            return arguments.broker.iter().map(|url| Self::named(url, arguments)).collect();
         }
         Ok(arguments.data_dir.iter().cloned().map(Self::Embedded).collect())
+    }
+
+    fn named(url: &str, arguments: &CommonArguments) -> Result<Self, CommandError> {
+        let url = Self::parse(url)?;
+        let Self::Redis(place) = url else { return Ok(url) };
+        // It becomes a part of keys, as names of jobs do.
+        let namespace: JobName = arguments
+            .namespace
+            .parse()
+            .map_err(|why: IdError| CommandError::Settings(vec![format!("--namespace: {why}")]))?;
+        let (namespace, authority) = (namespace.to_string(), arguments.tls_ca.clone());
+        Ok(Self::Redis(RedisPlace { namespace, authority, ..place }))
     }
 
     fn parse(text: &str) -> Result<Self, CommandError> {
@@ -46,19 +89,21 @@ impl BrokerUrl {
                 let authority = rest.strip_prefix("//").ok_or_else(unknown)?;
                 let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
                 let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
-                if is_server(server) { Ok(Self::Server(redacted(text))) } else { Err(unknown()) }
+                let sentinels = scheme.ends_with("+sentinel");
+                let mut servers = server.split(',');
+                let known = servers.clone().count() == 1 || sentinels;
+                if !known || !servers.all(is_server) {
+                    return Err(unknown());
+                }
+                Ok(match scheme {
+                    "amqp" | "amqps" => Self::Server(redacted(text)),
+                    _ => {
+                        let (url, namespace) = (text.to_owned(), "ttg".to_owned());
+                        Self::Redis(RedisPlace { url, namespace, authority: None })
+                    }
+                })
             }
             _ => Err(unknown()),
-        }
-    }
-
-    fn config(&self, worker: WorkerId, lease: Duration) -> Result<EmbeddedConfig, CommandError> {
-        match self {
-            Self::Embedded(dir) => {
-                let dir = dir.clone();
-                Ok(EmbeddedConfig { dir, worker, lease, clock: Arc::new(SystemClock) })
-            }
-            Self::Server(url) => Err(CommandError::NoAdapter(url.clone())),
         }
     }
 
@@ -68,8 +113,14 @@ impl BrokerUrl {
         worker: WorkerId,
         lease: Duration,
     ) -> Result<Arc<dyn Broker>, CommandError> {
-        let broker = EmbeddedBroker::connect(self.config(worker, lease)?).await;
-        Ok(Arc::new(broker.map_err(CommandError::broker("the store could not be opened"))?))
+        match self {
+            Self::Embedded(dir) => {
+                let broker = EmbeddedBroker::connect(embedded(dir, worker, lease)).await;
+                Ok(Arc::new(broker.map_err(CommandError::broker("the store could not be opened"))?))
+            }
+            Self::Redis(place) => Ok(Arc::new(place.connect(worker, lease).await?)),
+            Self::Server(url) => Err(CommandError::NoAdapter(url.clone())),
+        }
     }
 
     /// Connects to a store that is there, to read; makes nothing. `None` if there is no store.
@@ -77,16 +128,22 @@ impl BrokerUrl {
         &self,
         worker: WorkerId,
     ) -> Result<Option<Arc<dyn Broker>>, CommandError> {
-        let config = self.config(worker, LEASE_UNUSED)?;
+        let Self::Embedded(dir) = self else {
+            return self.connect(worker, LEASE_UNUSED).await.map(Some);
+        };
         // Looked for first: a store that is made meanwhile is either not there yet, or whole.
         // One that may not be looked at is refused below.
-        if !config.dir.join("ttg.db").try_exists().unwrap_or(true) {
+        if !dir.join("ttg.db").try_exists().unwrap_or(true) {
             return Ok(None);
         }
-        let broker = EmbeddedBroker::open_existing(config).await;
+        let broker = EmbeddedBroker::open_existing(embedded(dir, worker, LEASE_UNUSED)).await;
         let broker = broker.map_err(CommandError::broker("the store could not be opened"))?;
         Ok(Some(Arc::new(broker)))
     }
+}
+
+fn embedded(dir: &Path, worker: WorkerId, lease: Duration) -> EmbeddedConfig {
+    EmbeddedConfig { dir: dir.to_owned(), worker, lease, clock: Arc::new(SystemClock) }
 }
 
 /// Whether `text` is a host, with a port or without.
@@ -113,6 +170,7 @@ impl std::fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Embedded(dir) => write!(f, "embedded:{}", dir.display()),
+            Self::Redis(place) => f.write_str(&redacted(&place.url)),
             Self::Server(url) => f.write_str(url),
         }
     }
@@ -125,8 +183,13 @@ mod tests {
     #[test]
     fn servers_are_told_from_what_is_no_url_and_secrets_are_hidden() {
         let shown = |text| BrokerUrl::parse(text).map(|url| url.to_string()).ok();
-        let same =
-            ["redis://redis:6379", "rediss://[::1]:6379/2", "amqps://rabbit/jobs", "embedded:a:b"];
+        let same = [
+            "redis+sentinel://a,b:26379/main/0",
+            "redis://redis:6379",
+            "rediss://[::1]:6379/2",
+            "amqps://rabbit/jobs",
+            "embedded:a:b",
+        ];
         for url in same {
             assert_eq!(shown(url).as_deref(), Some(url));
         }
@@ -139,7 +202,13 @@ mod tests {
             assert_eq!(shown(url).as_deref(), Some(expected));
         }
         let bad = ["redis:", "redis://", "redis://:6379", "redis://a:b:6379", "amqp://h:x"];
-        for url in bad.into_iter().chain(["embedded:", "kafka", "http://h", "redis://h:99999"]) {
+        for url in bad.into_iter().chain([
+            "embedded:",
+            "kafka",
+            "http://h",
+            "redis://h:99999",
+            "redis://a,b",
+        ]) {
             assert_eq!(shown(url), None, "{url}");
         }
     }

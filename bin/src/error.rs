@@ -185,8 +185,8 @@ impl CommandError {
                 Some("`--help` tells what each option takes".into())
             }
             Self::UnknownBroker(_) | Self::NoAdapter(_) => Some(
-                "write `--broker embedded:DIR`, or `--data-dir DIR` for short; \
-                 `ttg config` tells where the setting comes from"
+                "write `--broker embedded:DIR`, or `--data-dir DIR` for short, or \
+                 `--broker redis://HOST`; `ttg config` tells where the setting comes from"
                     .into(),
             ),
             Self::DemoTooFast => Some("choose another `--scale`, or an earlier `--kill-at`".into()),
@@ -260,6 +260,19 @@ fn exit_of(error: &BrokerError) -> Exit {
 
 fn broker_hint(error: &BrokerError) -> Option<&'static str> {
     match error {
+        BrokerError::Full { broker, .. } if broker.starts_with("redis") => Some(
+            "give the server more memory, or purge jobs, and run the same command again: it resumes",
+        ),
+        BrokerError::Foreign { broker, .. } if broker.starts_with("redis") => {
+            Some("choose another `--namespace`; nothing was changed in this one")
+        }
+        BrokerError::Refused { broker, .. } if broker.starts_with("redis") => {
+            Some("check user, password, database and TLS in `--broker`; `ttg check` tells more")
+        }
+        BrokerError::Unavailable { broker, .. } if broker.starts_with("redis") => Some(
+            "check host and port in `--broker`, and whether the server speaks TLS: then it is \
+                 `rediss://`, else `redis://`",
+        ),
         BrokerError::Full { .. } => {
             Some("free some space and run the same command again: it resumes")
         }

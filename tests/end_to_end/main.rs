@@ -16,6 +16,8 @@ mod memory;
 mod poison;
 mod programs;
 mod proofs;
+mod redis;
+mod redis_outages;
 mod resuming;
 mod rows;
 mod shards;

@@ -16,6 +16,8 @@ pub struct Sandbox {
     program: PathBuf,
     dir: TempDir,
     data: PathBuf,
+    /// The broker of its processes, if it is not the store in its folder.
+    broker: Option<String>,
 }
 
 impl Sandbox {
@@ -26,7 +28,13 @@ impl Sandbox {
     pub fn new(program: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let (program, data) = (program.into(), dir.path().join(".ttg"));
-        Self { program, dir, data }
+        Self { program, dir, data, broker: None }
+    }
+
+    /// The same, its processes using the broker at `url`.
+    #[must_use]
+    pub fn on(self, url: String) -> Self {
+        Self { broker: Some(url), ..self }
     }
 
     /// The path of `name` in the folder.
@@ -38,6 +46,7 @@ impl Sandbox {
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg0("ttg").args(line.split_whitespace()).current_dir(self.dir.path()).env_clear();
+        command.envs(self.broker.iter().map(|url| ("TTG_BROKER", url)));
         command
     }
 

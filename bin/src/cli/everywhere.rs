@@ -10,7 +10,9 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct CommonArguments {
     // More than one reaches only the command that merges shards, see `precedence`.
-    /// Where jobs are kept
+    /// Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or
+    /// redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and database:
+    /// redis://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(
         long,
         value_name = "URL",
@@ -23,6 +25,15 @@ pub(crate) struct CommonArguments {
     /// Short for --broker embedded:DIR; `TTG_DATA_DIR` wins over `TTG_BROKER`
     #[arg(long, value_name = "DIR", env = "TTG_DATA_DIR", conflicts_with = "broker")]
     pub(crate) data_dir: Vec<PathBuf>,
+
+    /// What the name of everything on a server begins with; jobs of two namespaces know nothing of
+    /// each other
+    #[arg(long, value_name = "NAME", env = "TTG_NAMESPACE", default_value = "ttg")]
+    pub(crate) namespace: String,
+
+    /// A PEM file with the certificates that vouch for a server with TLS [default: the system's]
+    #[arg(long, value_name = "FILE", env = "TTG_TLS_CA")]
+    pub(crate) tls_ca: Option<PathBuf>,
 
     /// Print one JSON object on standard output
     #[arg(long, env = "TTG_JSON", value_parser = BoolishValueParser::new())]

@@ -27,6 +27,10 @@ pub(crate) async fn check(
     }
     let mut findings = Vec::new();
     match BrokerUrl::of(&arguments.common) {
+        Ok(BrokerUrl::Redis(place)) => {
+            let job = JobSettings::try_from(&arguments.job).ok();
+            findings.extend(preflight::redis(&place, job.as_ref()).await);
+        }
         Ok(url) => {
             findings.push(preflight::store(&url).await);
             if let BrokerUrl::Embedded(dir) = &url {

@@ -75,7 +75,7 @@ impl Place {
         // As it was written: what is shown of a server has no secrets.
         let text = match &url {
             BrokerUrl::Embedded(_) => url.to_string(),
-            BrokerUrl::Server(_) => common.broker.concat(),
+            _ => common.broker.concat(),
         };
         Ok(Self { url, text, _folder: None })
     }
@@ -192,6 +192,11 @@ impl Stage<'_> {
             }
         }
         command.env("TTG_BROKER", &self.place.text).env("TTG_LOG_LEVEL", "error");
+        let common = &self.arguments.common;
+        command.env("TTG_NAMESPACE", &common.namespace);
+        if let Some(authority) = &common.tls_ca {
+            command.env("TTG_TLS_CA", authority);
+        }
         Ok(command)
     }
 

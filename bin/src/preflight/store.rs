@@ -16,12 +16,12 @@ const CHECK: &str = "store";
 
 pub(crate) async fn store(url: &BrokerUrl) -> Finding {
     let BrokerUrl::Embedded(dir) = url else {
-        return failed(&CommandError::NoAdapter(url.to_string()));
+        return failed(CHECK, &CommandError::NoAdapter(url.to_string()));
     };
     if dir.join("ttg.db").exists() {
         return match open(url).await {
             Ok(()) => Finding::ok(CHECK, format!("{url} can be opened and written")),
-            Err(error) => failed(&error),
+            Err(error) => failed(CHECK, &error),
         };
     }
     let place = nearest(dir);
@@ -65,12 +65,12 @@ fn refused(found: String) -> Finding {
     Finding::error(CHECK, found, Some(remedy.to_owned()), Exit::Configuration)
 }
 
-fn failed(error: &CommandError) -> Finding {
+pub(super) fn failed(check: &'static str, error: &CommandError) -> Finding {
     let mut found = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         found += &format!(": {error}");
         cause = error.source();
     }
-    Finding::error(CHECK, found, error.hint(), error.exit())
+    Finding::error(check, found, error.hint(), error.exit())
 }

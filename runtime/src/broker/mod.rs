@@ -6,6 +6,7 @@ pub mod conformance;
 mod embedded;
 mod memory;
 mod port;
+mod redis;
 mod views;
 
 #[cfg(any(test, feature = "conformance"))]
@@ -18,6 +19,9 @@ pub use port::{
     Broker, Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
     Renewed, Settled, VALUES_PAGE_BYTES_MAX,
 };
+pub use redis::{RedisBroker, RedisConfig, RedisHealth};
+#[cfg(any(test, feature = "conformance"))]
+pub use redis::{RedisHarness, RedisServer};
 pub use views::{
     Beat, ChunkCounts, JobProgress, JobState, OutcomeCursor, OutcomePage, ParameterCounts,
 };

@@ -6,7 +6,7 @@
 
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use ttg_runtime::broker::conformance::Harness;
-use ttg_runtime::broker::{EmbeddedHarness, MemoryHarness};
+use ttg_runtime::broker::{EmbeddedHarness, MemoryHarness, RedisHarness};
 
 mod operation;
 mod plain;
@@ -23,6 +23,16 @@ fn the_memory_broker_does_what_its_model_does() {
 #[test]
 fn the_embedded_broker_does_what_its_model_does() {
     model_holds::<EmbeddedHarness>(200);
+}
+
+/// By real time, so that a history takes seconds: few of them, and many at a time.
+#[test]
+fn the_redis_broker_does_what_its_model_does() {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| model_holds::<RedisHarness>(3));
+        }
+    });
 }
 
 /// Runs `cases` random histories, those first that failed once: proptest keeps them beside this
