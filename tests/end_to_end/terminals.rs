@@ -77,8 +77,10 @@ fn what_people_read_fits_into_eighty_columns() {
     ];
     for line in lines {
         let (_, shown) = sandbox.on_terminal(80, line, &[("NO_COLOR", "1")]).end();
-        // What a progress bar drew was drawn over.
-        let rows = shown.split(['\n', '\r']).map(str::trim_end);
+        // A command to be copied is not broken, and a bar fills its line, so that what follows is
+        // below it.
+        let is_text = |row: &&str| !row.trim_start().starts_with("ttg ") && !row.contains('█');
+        let rows = shown.split(['\n', '\r']).map(str::trim_end).filter(is_text);
         let wide: Vec<_> = rows.filter(|row| row.chars().count() > 80).take(3).collect();
         assert!(wide.is_empty(), "{line}: {wide:#?}");
     }
