@@ -13,6 +13,7 @@ pub(crate) struct CommonArguments {
     /// Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or
     /// redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and database:
     /// redis://USER:PASSWORD@HOST:PORT/DATABASE
+    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
     #[arg(
         long,
         value_name = "URL",
