@@ -7,9 +7,10 @@ const LEASE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn consumers_follow_the_sentinels_to_the_new_master() {
-    let mut master = RedisServer::start();
+    let mut master = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
     let port = master.port().to_string();
     let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]);
+    while !replica.ask(&["INFO", "replication"]).contains("master_link_status:up") {}
     let sentinel = RedisServer::sentinel_of(&master);
     let url = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port());
     let broker = RedisBroker::connect(RedisConfig { url, ..config(&master, "a", LEASE) });
