@@ -9,11 +9,12 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct CommonArguments {
-    /// Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or
-    /// redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and database:
-    /// redis://USER:PASSWORD@HOST:PORT/DATABASE
+    /// Where jobs are kept
     #[arg(
         long,
+        help = "Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or \
+                redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and \
+                database: redis://USER:PASSWORD@HOST:PORT/DATABASE",
         value_name = "URL",
         env = "TTG_BROKER",
         hide_env_values = true,
