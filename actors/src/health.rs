@@ -19,9 +19,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// What is wrong with a worker, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ailment {
-    /// Its dispatcher has handled nothing for longer than [`SILENT_MAX`].
+    /// Its dispatcher has handled nothing for so long: more than ten seconds.
     Silent(Duration),
-    /// Chunks wait, slots idle, and nothing happens.
+    /// Chunks wait, slots idle, and nothing has happened for so long: more than ten seconds.
     Stuck(Duration),
     /// The broker refuses or does not answer.
     BrokerAway,

@@ -10,12 +10,12 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct CommonArguments {
     // More than one reaches only the command that merges shards, see `precedence`.
-    /// Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or
-    /// redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and database:
-    /// redis://USER:PASSWORD@HOST:PORT/DATABASE
-    #[expect(clippy::doc_markdown, reason = "help is no Markdown")]
+    /// Where jobs are kept
     #[arg(
         long,
+        help = "Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or \
+                redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and \
+                database: redis://USER:PASSWORD@HOST:PORT/DATABASE",
         value_name = "URL",
         env = "TTG_BROKER",
         hide_env_values = true,

@@ -37,7 +37,9 @@ pub(super) fn of_redis(error: RedisError, broker: &str) -> BrokerError {
         }
         // Scripts say it in words where the user may not do what they do.
         ErrorKind::Server(ServerErrorKind::ResponseError)
-            if detail.contains("switch database") || detail.contains("ACL failure") =>
+            if ["switch database", "ACL failure", "can't run this command"]
+                .iter()
+                .any(|words| detail.contains(words)) =>
         {
             return BrokerError::Refused { broker, detail };
         }

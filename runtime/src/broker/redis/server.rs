@@ -13,6 +13,8 @@ pub struct RedisServer {
     folder: TempDir,
     port: u16,
     arguments: Vec<String>,
+    /// The port of the master that it watches, if it is a sentinel.
+    watches: Option<u16>,
     process: Option<Child>,
 }
 
@@ -30,10 +32,23 @@ impl RedisServer {
     /// # Panics
     /// If there is no `redis-server`, or it does not start.
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::launched(arguments, None)
+    }
+
+    /// Starts a sentinel that watches `master`, under the name `main`.
+    ///
+    /// # Panics
+    /// If there is no `redis-server`, or it does not start.
+    pub fn sentinel_of(master: &Self) -> Self {
+        Self::launched(&[], Some(master.port))
+    }
+
+    fn launched(arguments: &[&str], watches: Option<u16>) -> Self {
         let mut server = Self {
             folder: TempDir::new().expect("a temporary folder"),
             port: free_port(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            watches,
             process: None,
         };
         server.launch();
@@ -58,10 +73,16 @@ impl RedisServer {
 
     fn spawn(&mut self) {
         let mut command = Command::new("redis-server");
+        if let Some(master) = self.watches {
+            self.configure_sentinel(master);
+            command.args(["sentinel.conf", "--sentinel"]);
+        } else {
+            command
+                .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+                .args(["--logfile", "redis.log"])
+                .args(&self.arguments);
+        }
         command
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--logfile", "redis.log", "--enable-debug-command", "local"])
-            .args(&self.arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -70,6 +91,16 @@ impl RedisServer {
             panic!("redis-server cannot be run ({error}); install it: apt-get install redis-server")
         });
         self.process = Some(process);
+    }
+
+    fn configure_sentinel(&self, master: u16) {
+        let port = self.port;
+        let lines = format!(
+            "port {port}\nbind 127.0.0.1\nlogfile redis.log\n\
+             sentinel monitor main 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+        );
+        fs::write(self.path("sentinel.conf"), lines).expect("the folder can be written");
     }
 
     /// Whether it answers before it ends.

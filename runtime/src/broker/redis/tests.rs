@@ -12,6 +12,7 @@ use crate::job::JobRecord;
 
 mod access;
 mod deaths;
+mod failover;
 mod foreign;
 mod outages;
 

@@ -16,6 +16,9 @@ use crate::error::BrokerError;
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
 const PATIENCE_MAX: Duration = Duration::from_secs(5);
 
+/// After how long a consumer that holds nothing is forgotten; one that lives is made again.
+const FORGET_AFTER: Duration = Duration::from_mins(1);
+
 /// When this consumer last looked, and whether it may.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -46,7 +49,7 @@ impl RedisBroker {
         if !self.watch.is_due(patience / 2) {
             return;
         }
-        match self.miss_dead(patience).await {
+        match self.miss_dead(patience, FORGET_AFTER.max(self.lease * 10)).await {
             Err(BrokerError::Refused { detail, .. }) => {
                 tracing::info!(detail, "deaths are noticed by the ends of leases only");
                 self.watch.forbidden.store(true, Ordering::Relaxed);
@@ -56,10 +59,14 @@ impl RedisBroker {
         }
     }
 
-    pub(super) async fn miss_dead(&self, patience: Duration) -> Result<(), BrokerError> {
+    pub(super) async fn miss_dead(
+        &self,
+        patience: Duration,
+        forget_after: Duration,
+    ) -> Result<(), BrokerError> {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut call = self.link.call(&scripts::WATCH);
-        call.arg(self.worker.as_str()).arg(ms(patience / 2));
+        call.arg(self.worker.as_str()).arg(ms(patience / 2)).arg(ms(forget_after));
         let holders: Vec<String> = self.link.run(&call).await?;
         if holders.is_empty() {
             return Ok(());

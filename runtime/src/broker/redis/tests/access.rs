@@ -84,7 +84,7 @@ async fn a_user_with_few_rights_does_all_and_one_with_fewer_is_refused() {
     for delivery in receive(&broker, 2, PATIENCE).await {
         assert_eq!(complete(&broker, &delivery).await, Committed::First);
     }
-    broker.miss_dead(Duration::ZERO).await.unwrap();
+    broker.miss_dead(Duration::ZERO, LEASE).await.unwrap();
     let progress = broker.progress(job.uid).await.unwrap().unwrap();
     assert_eq!(progress.state, JobState::Complete);
     assert_eq!(broker.purge_all().await.unwrap(), 1);

@@ -42,3 +42,24 @@ async fn a_consumer_whose_connections_break_keeps_what_it_holds() {
     assert_eq!(taken, []);
     assert_eq!(complete(&a, &held[0]).await, Committed::First);
 }
+
+#[tokio::test]
+async fn consumers_are_forgotten_only_if_they_hold_nothing() {
+    let server = RedisServer::start();
+    let [spent, holder, watcher] =
+        ["spent", "holder", "watcher"].map(|name| config(&server, name, LEASE));
+    let spent = RedisBroker::connect(spent).await.unwrap();
+    let holder = RedisBroker::connect(holder).await.unwrap();
+    let watcher = RedisBroker::connect(watcher).await.unwrap();
+    submit(&spent, "sweep", 2).await;
+    let settled = receive(&spent, 1, Duration::ZERO).await;
+    assert_eq!(complete(&spent, &settled[0]).await, Committed::First);
+    let held = receive(&holder, 1, Duration::ZERO).await;
+    assert_eq!(receive(&watcher, 1, Duration::ZERO).await, []);
+    watcher.miss_dead(Duration::ZERO, Duration::ZERO).await.unwrap();
+    let consumers = server.ask(&["--raw", "XINFO", "CONSUMERS", "ttg:tasks", "workers"]);
+    let is_there = |name: &str| consumers.lines().any(|line| line == name);
+    assert_eq!(["spent", "holder"].map(is_there), [false, true], "{consumers}");
+    assert_eq!(complete(&holder, &held[0]).await, Committed::First);
+    assert_eq!(receive(&spent, 1, Duration::ZERO).await, []);
+}
