@@ -1,6 +1,7 @@
 //! Variables of the earlier system that set a flag here, where neither the flag nor its `TTG_…`
 //! variable does.
 
+use crate::cli::UNNAMED;
 use crate::variables::Variables;
 
 /// One flag, and the variables that it may come from.
@@ -117,7 +118,7 @@ fn broker(backend: &str, get: &LookUp) -> String {
             or("RABBITMQ_PORT", "5672"),
             escaped(&or("RABBITMQ_VHOST", "/")),
         ),
-        "embedded" => "embedded:.ttg".to_owned(),
+        "embedded" => UNNAMED.to_owned(),
         _ => backend.to_owned(),
     }
 }

@@ -148,3 +148,69 @@ impl Broker for Metered {
         self.call(BrokerOperation::Flush, self.broker.flush()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ttg_runtime::Timestamp;
+    use ttg_runtime::WorkerId;
+    use ttg_runtime::broker::MemoryHarness;
+    use ttg_runtime::broker::conformance::{Harness, cut, job, worker};
+
+    use super::*;
+
+    /// A broker behind the counting one, which must add nothing and forget nothing.
+    struct MeteredHarness(MemoryHarness);
+
+    #[async_trait]
+    impl Harness for MeteredHarness {
+        async fn start() -> Self {
+            Self(MemoryHarness::start().await)
+        }
+
+        async fn connect(&self, worker: WorkerId, lease: Duration) -> Arc<dyn Broker> {
+            let broker = self.0.connect(worker, lease).await;
+            Metered::around(broker, &Metrics::new("1.0.0", "abc"))
+        }
+
+        fn lease() -> Duration {
+            MemoryHarness::lease()
+        }
+
+        fn now(&self) -> Timestamp {
+            self.0.now()
+        }
+
+        async fn elapse(&self, by: Duration) {
+            self.0.elapse(by).await;
+        }
+    }
+
+    ttg_runtime::broker_conformance!(MeteredHarness);
+
+    #[tokio::test]
+    async fn calls_are_counted_and_a_receive_in_vain_is_not() {
+        let harness = MemoryHarness::start().await;
+        let metrics = Metrics::new("1.0.0", "abc");
+        let lease = MemoryHarness::lease();
+        let broker = Metered::around(harness.connect(worker("a"), lease).await, &metrics);
+        let count = |operation: &str, of: &str| {
+            let series = format!(r#"ttg_broker_{of}{{operation="{operation}"}} "#);
+            let rendered = metrics.render();
+            let value = rendered.lines().find_map(|line| line.strip_prefix(&series)).unwrap();
+            value.parse::<u64>().unwrap()
+        };
+        assert_eq!(broker.receive(Credit::MIN, Duration::ZERO).await.unwrap(), []);
+        assert_eq!(count("receive", "operation_seconds_count"), 0);
+        assert!(metrics.render().contains("\nttg_broker_up 1\n"), "it has answered");
+
+        let job = job("metered", 1, 1);
+        assert!(broker.publish(&cut(&job)).await.is_err(), "it is not registered");
+        assert_eq!((count("publish", "errors_total"), count("jobs", "errors_total")), (1, 0));
+        broker.register(&job).await.unwrap();
+        broker.publish(&cut(&job)).await.unwrap();
+        assert_eq!(broker.receive(Credit::MIN, Duration::ZERO).await.unwrap().len(), 1);
+        assert_eq!(count("publish", "operation_seconds_count"), 2);
+        assert_eq!(count("receive", "operation_seconds_count"), 1);
+        assert!(metrics.render().contains("\nttg_broker_up 1\n"), "a refusal is an answer");
+    }
+}

@@ -1,6 +1,6 @@
 //! Static mode: a shard's own store, and the shards of a job put together again.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,38 +11,41 @@ use crate::broker::BrokerUrl;
 use crate::cli::CommonArguments;
 use crate::error::CommandError;
 
-/// The folder of all stores, unless one is named.
-const FOLDER: &str = ".ttg";
+/// The folder of a shard's store.
+pub(crate) struct ShardStore(PathBuf);
 
-/// The store of `shard`: the one that is named, or one of its own below the usual folder.
-pub(crate) fn store(arguments: &CommonArguments, shard: Shard) -> Result<BrokerUrl, CommandError> {
-    let url = BrokerUrl::of(arguments)?;
-    let BrokerUrl::Embedded(folder) = &url else {
-        let why = format!("--shard works in a store of its own, and `{url}` is shared");
-        return Err(CommandError::Settings(vec![why]));
-    };
-    if folder != Path::new(FOLDER) {
-        return Ok(url);
+impl ShardStore {
+    /// The one that is named, or one of `shard`'s own below the usual folder.
+    pub(crate) fn of(arguments: &CommonArguments, shard: Shard) -> Result<Self, CommandError> {
+        match BrokerUrl::of(arguments)? {
+            BrokerUrl::Embedded(folder) if arguments.names_no_place() => {
+                let own = format!("shard-{}-of-{}", shard.index(), shard.count());
+                Ok(Self(folder.join(own)))
+            }
+            BrokerUrl::Embedded(folder) => Ok(Self(folder)),
+            url => {
+                let why = format!("--shard works in a store of its own, and `{url}` is shared");
+                Err(CommandError::Settings(vec![why]))
+            }
+        }
     }
-    let own = format!("shard-{}-of-{}", shard.index(), shard.count());
-    Ok(BrokerUrl::Embedded(folder.join(own)))
-}
 
-/// Opens the store of a shard for this process alone.
-pub(crate) async fn connect(
-    url: &BrokerUrl,
-    worker: WorkerId,
-    lease: Duration,
-) -> Result<Arc<dyn Broker>, CommandError> {
-    let BrokerUrl::Embedded(dir) = url else {
-        return Err(CommandError::NoAdapter(url.to_string()));
-    };
-    let dir = dir.clone();
-    let config = EmbeddedConfig { dir, worker, lease, clock: Arc::new(SystemClock) };
-    match EmbeddedBroker::connect_alone(config).await {
-        Ok(broker) => Ok(Arc::new(broker)),
-        Err(cause @ BrokerError::Unavailable { .. }) => Err(CommandError::NotAlone(cause)),
-        Err(cause) => Err(CommandError::broker("the shard's store could not be opened")(cause)),
+    pub(crate) fn url(&self) -> BrokerUrl {
+        BrokerUrl::Embedded(self.0.clone())
+    }
+
+    /// Opens it for this process alone.
+    pub(crate) async fn connect(
+        self,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Arc<dyn Broker>, CommandError> {
+        let config = EmbeddedConfig { dir: self.0, worker, lease, clock: Arc::new(SystemClock) };
+        match EmbeddedBroker::connect_alone(config).await {
+            Ok(broker) => Ok(Arc::new(broker)),
+            Err(cause @ BrokerError::Unavailable { .. }) => Err(CommandError::NotAlone(cause)),
+            Err(cause) => Err(CommandError::broker("the shard's store could not be opened")(cause)),
+        }
     }
 }
 

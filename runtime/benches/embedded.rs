@@ -2,58 +2,24 @@
 //! chunks (published, leased, committed) through the embedded broker beside a bare loop of the same
 //! statements in the same batches, in turns.
 
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use ttg_runtime::broker::conformance::{cut, job, outcome, worker};
+use ttg_runtime::broker::conformance::{cut, outcome, worker};
 use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig};
-use ttg_runtime::{Broker, Delivery, JobRecord, SystemClock, wire};
+use ttg_runtime::{Broker, JobRecord, SystemClock, wire};
 
+#[path = "lives/race.rs"]
+mod race;
 #[path = "../src/broker/embedded/sql.rs"]
 mod sql;
 
-const CHUNKS: u64 = 100_000;
-const PUBLISH_BATCH: usize = 1_000;
-const CREDIT: NonZeroU32 = NonZeroU32::new(1_024).expect("not zero");
-const ROUNDS: u32 = 5;
+use race::{CHUNKS, CREDIT, PUBLISH_BATCH, race, through, timed};
 
 fn main() {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let job = job("bench", CHUNKS, 1);
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        let (adapter, sql) =
-            runtime.block_on(async { (through_the_adapter(&job).await, bare_loop(&job).await) });
-        report(&format!("round {round}"), adapter, sql);
-        ours.push(adapter);
-        bare.push(sql);
-    }
-    report("median", median(ours), median(bare));
-}
-
-#[expect(clippy::print_stdout, reason = "a bench tells its figures")]
-fn report(what: &str, adapter: Duration, sql: Duration) {
-    let [adapter, sql] = [adapter, sql].map(|time| CHUNKS as f64 / time.as_secs_f64());
-    let ratio = adapter / sql;
-    println!("{what}: adapter {adapter:.0} lives/s, bare SQL {sql:.0} lives/s, ratio {ratio:.2}");
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-/// Adds how long `work` takes to `total`.
-async fn timed<T>(total: &mut Duration, work: impl Future<Output = T>) -> T {
-    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-    let started = Instant::now();
-    let done = work.await;
-    *total += started.elapsed();
-    done
+    race("bare SQL", &through_the_adapter, &bare_loop);
 }
 
 async fn connect(folder: &Path) -> EmbeddedBroker {
@@ -66,30 +32,10 @@ async fn connect(folder: &Path) -> EmbeddedBroker {
     EmbeddedBroker::connect(config).await.expect("connect")
 }
 
-/// The time inside the broker's calls: making chunks and outcomes is not counted, encoding is.
 async fn through_the_adapter(job: &JobRecord) -> Duration {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = connect(folder.path()).await;
-    broker.register(job).await.expect("register");
-    let mut total = Duration::ZERO;
-    for batch in cut(job).chunks(PUBLISH_BATCH) {
-        let publish = broker.publish(batch);
-        timed(&mut total, publish).await.expect("publish");
-    }
-    loop {
-        let receive = broker.receive(CREDIT, Duration::ZERO);
-        let deliveries = timed(&mut total, receive).await.expect("receive");
-        if deliveries.is_empty() {
-            return total;
-        }
-        let settle = |delivery: &Delivery| {
-            let outcome = outcome(&delivery.chunk, &worker("bench"), &[]);
-            (delivery.receipt, outcome)
-        };
-        let outcomes: Vec<_> = deliveries.iter().map(settle).collect();
-        let commit = broker.commit(&outcomes);
-        timed(&mut total, commit).await.expect("commit");
-    }
+    through(&broker, job, || {}).await
 }
 
 async fn bare_loop(job: &JobRecord) -> Duration {

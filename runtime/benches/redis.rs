@@ -2,55 +2,20 @@
 //! chunks (published, leased, committed) through the Redis broker beside a bare client that does
 //! the same operations in the same batches, in turns; and what a chunk takes of the server's memory.
 
-use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use ttg_runtime::broker::conformance::{cut, job, outcome, worker};
+use ttg_runtime::broker::conformance::{cut, outcome, worker};
 use ttg_runtime::broker::{RedisBroker, RedisConfig, RedisServer};
-use ttg_runtime::{Broker, Delivery, JobRecord, wire};
+use ttg_runtime::{JobRecord, wire};
 
-const CHUNKS: u64 = 100_000;
-const PUBLISH_BATCH: usize = 1_000;
-const CREDIT: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
-const ROUNDS: u32 = 5;
+#[path = "lives/race.rs"]
+mod race;
+
+use race::{CHUNKS, CREDIT, PUBLISH_BATCH, race, through, timed};
 
 fn main() {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let job = job("bench", CHUNKS, 1);
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        let (adapter, client) =
-            runtime.block_on(async { (through_the_adapter(&job).await, bare_client(&job).await) });
-        report(&format!("round {round}"), adapter, client);
-        ours.push(adapter);
-        bare.push(client);
-    }
-    report("median", median(ours), median(bare));
-}
-
-#[expect(clippy::print_stdout, reason = "a bench tells its figures")]
-fn report(what: &str, adapter: Duration, client: Duration) {
-    let [adapter, client] = [adapter, client].map(|time| CHUNKS as f64 / time.as_secs_f64());
-    let ratio = adapter / client;
-    println!(
-        "{what}: adapter {adapter:.0} lives/s, bare client {client:.0} lives/s, ratio {ratio:.2}"
-    );
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-/// Adds how long `work` takes to `total`.
-async fn timed<T>(total: &mut Duration, work: impl Future<Output = T>) -> T {
-    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-    let started = Instant::now();
-    let done = work.await;
-    *total += started.elapsed();
-    done
+    race("bare client", &through_the_adapter, &bare_client);
 }
 
 /// As users should have it: with a log of writes.
@@ -58,7 +23,6 @@ fn server() -> RedisServer {
     RedisServer::start_with(&["--appendonly", "yes"])
 }
 
-/// The time inside the broker's calls: making chunks and outcomes is not counted, encoding is.
 async fn through_the_adapter(job: &JobRecord) -> Duration {
     let server = server();
     let config = RedisConfig {
@@ -69,28 +33,9 @@ async fn through_the_adapter(job: &JobRecord) -> Duration {
         lease: Duration::from_secs(10),
     };
     let broker = RedisBroker::connect(config).await.expect("connect");
-    broker.register(job).await.expect("register");
-    let mut total = Duration::ZERO;
-    for batch in cut(job).chunks(PUBLISH_BATCH) {
-        let publish = broker.publish(batch);
-        timed(&mut total, publish).await.expect("publish");
-    }
-    tell_memory("waits", &server);
-    loop {
-        let receive = broker.receive(CREDIT, Duration::ZERO);
-        let deliveries = timed(&mut total, receive).await.expect("receive");
-        if deliveries.is_empty() {
-            tell_memory("is settled", &server);
-            return total;
-        }
-        let settle = |delivery: &Delivery| {
-            let outcome = outcome(&delivery.chunk, &worker("bench"), &[]);
-            (delivery.receipt, outcome)
-        };
-        let outcomes: Vec<_> = deliveries.iter().map(settle).collect();
-        let commit = broker.commit(&outcomes);
-        timed(&mut total, commit).await.expect("commit");
-    }
+    let time = through(&broker, job, || tell_memory("waits", &server)).await;
+    tell_memory("is settled", &server);
+    time
 }
 
 #[expect(clippy::print_stdout, reason = "a bench tells its figures")]

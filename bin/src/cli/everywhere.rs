@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+/// Where jobs are kept unless somebody names a place.
+pub(crate) const UNNAMED: &str = "embedded:.ttg";
+
 /// Where and how to speak.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
@@ -19,7 +22,7 @@ pub(crate) struct CommonArguments {
         value_name = "URL",
         env = "TTG_BROKER",
         hide_env_values = true,
-        default_value = "embedded:.ttg"
+        default_value = UNNAMED
     )]
     pub(crate) broker: Vec<String>,
 
@@ -56,6 +59,13 @@ pub(crate) struct CommonArguments {
     /// The node that the pod runs on, likewise
     #[arg(long, value_name = "NAME", env = "TTG_NODE_NAME", hide = true)]
     pub(crate) node_name: Option<String>,
+}
+
+impl CommonArguments {
+    /// Whether nobody names a place where jobs are kept.
+    pub(crate) fn names_no_place(&self) -> bool {
+        self.data_dir.is_empty() && self.broker == [UNNAMED]
+    }
 }
 
 /// The form of log lines.

@@ -19,7 +19,7 @@ pub(crate) use command::{CHILD, Cli, Command};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
 pub(crate) use demo::{DemoArguments, Scale};
 pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
-pub(crate) use everywhere::{CommonArguments, LogFormat};
+pub(crate) use everywhere::{CommonArguments, LogFormat, UNNAMED};
 pub(crate) use job::JobArguments;
 pub(crate) use look::{ResultsArguments, ResultsFormat, StatusArguments, VerifyArguments};
 pub(crate) use machine::{CheckArguments, CompletionsArguments, ConfigArguments};

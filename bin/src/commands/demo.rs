@@ -27,9 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often what it does is shown on a terminal, and elsewhere.
 const SHOW_EVERY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
-/// What `--broker` is if nobody says.
-const UNSAID: &str = "embedded:.ttg";
-
 pub(crate) async fn demo(arguments: DemoArguments) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
     logging::start(&arguments.common, None, &bar(true))?;
@@ -67,7 +64,7 @@ impl Place {
     fn of(arguments: &DemoArguments) -> Result<Self, CommandError> {
         let common = &arguments.common;
         let url = BrokerUrl::of(common)?;
-        if common.data_dir.is_empty() && common.broker == [UNSAID] {
+        if common.names_no_place() {
             let folder = tempfile::tempdir().map_err(CommandError::Demo)?;
             let url = BrokerUrl::Embedded(folder.path().into());
             return Ok(Self { text: url.to_string(), url, _folder: Some(folder) });

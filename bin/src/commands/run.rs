@@ -14,15 +14,20 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::metered::Metered;
 use crate::report::ProgressView;
+use crate::shards::ShardStore;
 use crate::signals::Signals;
 use crate::submission::Submission;
-use crate::{build, logging, publisher, report, settings, shards, worker};
+use crate::{build, logging, publisher, report, settings, worker};
 
 pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exit, CommandError> {
     let (settings, worker_settings) = settings::job_and_worker(&arguments.job, &arguments.worker)?;
-    let (settings, url) = match arguments.shard.shard {
-        Some(shard) => (settings.cut_to(shard)?, shards::store(&arguments.common, shard)?),
-        None => (settings, BrokerUrl::of(&arguments.common)?),
+    let (settings, alone) = match arguments.shard.shard {
+        Some(shard) => (settings.cut_to(shard)?, Some(ShardStore::of(&arguments.common, shard)?)),
+        None => (settings, None),
+    };
+    let url = match &alone {
+        Some(store) => store.url(),
+        None => BrokerUrl::of(&arguments.common)?,
     };
     let id = WorkerId::fresh(&logging::host_name(), &SystemRandomness);
     let bar = report::bar(false);
@@ -35,8 +40,8 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let is_named = settings.name.is_some();
     let submission = Submission::to_compute(settings, &kernels)?;
-    let broker = match arguments.shard.shard {
-        Some(_) => shards::connect(&url, id.clone(), worker_settings.lease).await?,
+    let broker = match alone {
+        Some(store) => store.connect(id.clone(), worker_settings.lease).await?,
         None => url.connect(id.clone(), worker_settings.lease).await?,
     };
     let broker = Metered::around(broker, &metrics);

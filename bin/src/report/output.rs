@@ -70,9 +70,15 @@ pub(crate) fn print_text(text: &str) -> Result<Reader, CommandError> {
 /// Says what failed, why, and what to do.
 pub(crate) fn failure(error: &CommandError) -> ExitCode {
     let mut text = format!("error: {error}\n");
+    let mut said = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text += &format!("  caused by: {error}\n");
+        // Libraries wrap errors that have nothing to add.
+        let words = error.to_string();
+        if words != said {
+            text += &format!("  caused by: {words}\n");
+        }
+        said = words;
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
