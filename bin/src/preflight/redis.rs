@@ -81,18 +81,18 @@ fn log(health: &RedisHealth) -> Finding {
 
 fn memory(health: &RedisHealth, job: Option<&JobSettings>) -> Finding {
     const CHECK: &str = "memory";
-    let chunks = job.map_or(0, |job| match job.chunk_size {
+    let chunks = job.map(|job| match job.chunk_size {
         ChunkSize::Fixed(size) => job.parameters.len().div_ceil(size.get()),
         ChunkSize::Auto => job.parameters.len().min(CHUNKS_AUTO),
     });
-    let wanted = chunks.saturating_mul(BYTES_PER_CHUNK) / MIB;
+    let wanted = chunks.map(|chunks| chunks.saturating_mul(BYTES_PER_CHUNK) / MIB);
+    let takes = wanted.map_or_else(String::new, |mib| format!("; this job takes up to {mib} MiB"));
     if health.memory_max == 0 {
-        let found = format!("the server has no limit; this job takes up to {wanted} MiB");
-        return Finding::ok(CHECK, found);
+        return Finding::ok(CHECK, format!("the server has no limit{takes}"));
     }
     let free = health.memory_max.saturating_sub(health.memory_used) / MIB;
-    let found = format!("{free} MiB are free; this job takes up to {wanted} MiB");
-    if wanted >= free {
+    let found = format!("{free} MiB are free{takes}");
+    if wanted.unwrap_or_default() >= free {
         let remedy = "raise `maxmemory`, purge jobs, or submit with a larger --chunk-size";
         return Finding::error(CHECK, found, Some(remedy.to_owned()), Exit::Unavailable);
     }
