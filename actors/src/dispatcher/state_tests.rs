@@ -248,6 +248,17 @@ fn a_drain_gives_everything_back_uncharged_and_then_stops() {
 }
 
 #[test]
+fn what_a_receive_brings_after_the_drain_goes_straight_back() {
+    let mut state = state(1);
+    received(&mut state, vec![fresh(0)]);
+    state.requested = Credit::new(1);
+    on_drain(&mut state, at(0));
+    let effects = received(&mut state, vec![fresh(1)]);
+    let back = Settlement::give_back(DeliveryId(1), fresh(1).receipt, Duration::ZERO);
+    assert_eq!(settlements(effects), [back]);
+}
+
+#[test]
 fn a_drain_without_work_stops_at_once() {
     assert!(stops(&on_drain(&mut state(2), at(0))));
 }

@@ -63,6 +63,26 @@ async fn a_chunk_whose_message_was_spoilt_comes_back_with_the_next_submission() 
     assert_eq!(broker.progress(job.uid).await.unwrap().unwrap().published, 3);
 }
 
+/// As it is when the server has lost that the chunk was taken off the stream, and not its outcome.
+#[tokio::test]
+async fn an_entry_of_a_settled_chunk_is_dropped_and_not_delivered() {
+    let server = RedisServer::start();
+    let broker = connect(&server, "a", LEASE).await;
+    let job = submit(&broker, "sweep", 2).await;
+    let copy = "local entry = redis.call('XRANGE', KEYS[1], '-', '+')[1]
+                redis.call('XADD', KEYS[1], '*', unpack(entry[2]))";
+    server.ask(&["EVAL", copy, "1", "ttg:tasks"]);
+    let first = receive(&broker, 1, Duration::ZERO).await;
+    assert_eq!(complete(&broker, &first[0]).await, Committed::First);
+    let rest = receive(&broker, 9, Duration::ZERO).await;
+    let numbers: Vec<_> = rest.iter().map(|delivery| delivery.chunk.key.chunk.0).collect();
+    assert_eq!(numbers, [1]);
+    assert_eq!(complete(&broker, &rest[0]).await, Committed::First);
+    assert_eq!(server.ask(&["XLEN", "ttg:tasks"]), "0");
+    let progress = broker.progress(job.uid).await.unwrap().unwrap();
+    assert_eq!((progress.state, progress.chunks.in_flight), (JobState::Complete, 0));
+}
+
 #[tokio::test]
 async fn a_key_of_another_type_is_told_before_anything_is_written() {
     let server = RedisServer::start();
