@@ -78,3 +78,32 @@ fn a_run_goes_on_when_its_server_stood_still_for_longer_than_a_lease() {
     assert_eq!(report.result("sum"), SUM);
     assert_eq!(report.chunks.redelivered, 0, "nothing is charged: {report:#?}");
 }
+
+/// How often a script called `command`.
+fn calls(server: &RedisServer, command: &str) -> u64 {
+    let told = server.ask(&["INFO", "commandstats"]);
+    let line = told.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:calls=")));
+    let count = line.and_then(|line| line.split(['=', ',']).nth(1));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn a_run_waits_while_its_server_has_no_room() {
+    let server = RedisServer::start_with(&["--appendonly", "yes"]);
+    let sandbox = sandbox().on(server.url());
+    let mut running = sandbox.start(LINE);
+    sandbox.until("long", |report| report.chunks.completed > 100);
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    running.until_line("has no room left");
+    let (renewed, settled) = (calls(&server, "xclaim"), calls(&server, "xack"));
+    ttg_tests::until("leases are renewed for longer than they last", || {
+        (calls(&server, "xclaim") > renewed + 6).then_some(())
+    });
+    assert_eq!(calls(&server, "xack"), settled, "nothing is settled without room");
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    let report = running.end().expect_code(0).report();
+    report.assert_complete(10_000, 0);
+    assert_eq!(report.result("sum"), SUM);
+    assert_eq!(report.chunks.redelivered, 0, "nothing is charged: {report:#?}");
+    sandbox.ttg("verify long").expect_code(0);
+}

@@ -1,5 +1,6 @@
 //! `--values`: every parameter's value, once, whatever happened to it.
 
+use ttg_runtime::broker::RedisServer;
 use ttg_tests::{Sandbox, Signal, peak_memory_of_children, python};
 
 use crate::sandbox;
@@ -63,6 +64,22 @@ for n in range(3000):
 #[test]
 fn whatever_dies_meanwhile_no_value_is_lost_or_there_twice() {
     let sandbox = sandbox();
+    kill_and_compare(&sandbox);
+    let rows = sandbox.store().query("SELECT count(*) FROM parameter_values");
+    assert_eq!(rows.trim(), "300", "what was stored in vain is gone");
+}
+
+#[test]
+fn on_redis_neither() {
+    let server = RedisServer::start();
+    let sandbox = sandbox().on(server.url());
+    kill_and_compare(&sandbox);
+    let uid = sandbox.look("shaken").expect("it is there").uid;
+    assert_eq!(server.ask(&["HLEN", &format!("ttg:values:{uid}")]), "300");
+}
+
+/// Workers die while they compute the job `shaken`; then every parameter has one value or is dead.
+fn kill_and_compare(sandbox: &Sandbox) {
     let job = "--job shaken --parameters 6000 --chunk-size 20 --values --retry-delay 1ms \
                --set simulate-work-ms=1 --set simulate-fault-rate=0.001";
     sandbox.ttg(&format!("submit {job}")).expect_code(0);
@@ -77,14 +94,12 @@ fn whatever_dies_meanwhile_no_value_is_lost_or_there_twice() {
     let code = done.code.expect("no signal");
     let report = sandbox.look("shaken").expect("it is there");
     assert_eq!(report.status, "complete");
-    let found = values(&sandbox, "shaken", "csv", code);
+    let found = values(sandbox, "shaken", "csv", code);
     let parameter = |line: &String| line.split(' ').next().expect("a word").parse::<u64>();
     assert!(found.iter().map(parameter).map(Result::unwrap).eq(0..6_000));
     let with_value = found.iter().filter(|line| line.ends_with(" None")).count() as u64;
     assert_eq!(with_value, report.parameters.completed);
     sandbox.ttg("verify shaken --recompute").expect_code(0);
-    let rows = sandbox.store().query("SELECT count(*) FROM parameter_values");
-    assert_eq!(rows.trim(), "300", "what was stored in vain is gone");
 }
 
 #[test]

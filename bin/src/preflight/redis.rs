@@ -16,6 +16,9 @@ const MIB: u64 = 1 << 20;
 /// measured, and rounded up.
 const BYTES_PER_CHUNK: u64 = 1_024;
 
+/// What a value takes of it, of a kernel with one column.
+const BYTES_PER_VALUE: u64 = 8;
+
 /// The most chunks of a job whose chunk size is left to TTG.
 const CHUNKS_AUTO: u64 = 100_000;
 
@@ -85,7 +88,13 @@ fn memory(health: &RedisHealth, job: Option<&JobSettings>) -> Finding {
         ChunkSize::Fixed(size) => job.parameters.len().div_ceil(size.get()),
         ChunkSize::Auto => job.parameters.len().min(CHUNKS_AUTO),
     });
-    let wanted = chunks.map(|chunks| chunks.saturating_mul(BYTES_PER_CHUNK) / MIB);
+    let values = job.map_or(0, |job| if job.values { job.parameters.len() } else { 0 });
+    let bytes = |chunks: u64| {
+        chunks
+            .saturating_mul(BYTES_PER_CHUNK)
+            .saturating_add(values.saturating_mul(BYTES_PER_VALUE))
+    };
+    let wanted = chunks.map(|chunks| bytes(chunks) / MIB);
     let takes = wanted.map_or_else(String::new, |mib| format!("; this job takes up to {mib} MiB"));
     if health.memory_max == 0 {
         return Finding::ok(CHECK, format!("the server has no limit{takes}"));

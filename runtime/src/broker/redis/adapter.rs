@@ -28,13 +28,14 @@ use crate::error::BrokerError;
 use crate::ids::{JobName, JobUid, WorkerId};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
 use crate::wire::{decode, encode};
 
 /// The most things that one script is about: others wait while it runs, and its lists have an end.
 pub(super) const BATCH: usize = 1_000;
 
-/// The most bytes of outcomes in one script.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes of records in one script.
+pub(super) const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most chunks of a job: a bitmap has no more places.
 const CHUNKS_MAX: u64 = 1 << 32;
@@ -138,7 +139,7 @@ impl Broker for RedisBroker {
             name: "redis",
             renewable_leases: true,
             immediate_progress: true,
-            values: false,
+            values: true,
         }
     }
 
@@ -237,6 +238,14 @@ impl Broker for RedisBroker {
             renewed.extend(answers.into_iter().map(renew));
         }
         Ok(renewed)
+    }
+
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        self.store_records(records).await
+    }
+
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        self.read_records(places).await
     }
 
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {

@@ -63,6 +63,7 @@ impl RedisBroker {
             call.arg(key.job.to_string()).arg(key.chunk.0).arg(key.generation.0).arg(claim.id());
             call.arg(outcome.completed()).arg(outcome.dead.count()).arg(record.as_slice());
             call.arg(wire::dead_letters(outcome)).arg(u8::from(!outcome.is_dead()));
+            call.arg(outcome.values.map(|kept| wire::evaluation(kept.id)).unwrap_or_default());
         }
         let answers: Vec<String> = self.link.run(&call).await?;
         self.holdings.remove(outcomes.iter().map(|(claim, ..)| *claim));

@@ -20,6 +20,7 @@ mod strays;
 mod target;
 #[cfg(test)]
 mod tests;
+mod values;
 mod watch;
 mod wire;
 

@@ -35,6 +35,8 @@ scripts! {
     HELD = "lua/held.lua", " flags=no-writes";
     SET_ASIDE = "lua/set_aside.lua", " flags=allow-oom";
     PROGRESS = "lua/progress.lua", " flags=no-writes";
+    STORE_VALUES = "lua/store_values.lua", "";
+    VALUES = "lua/values.lua", " flags=no-writes";
     OUTCOMES = "lua/outcomes.lua", " flags=no-writes";
     CANCEL = "lua/cancel.lua", " flags=allow-oom";
     FORGET = "lua/forget.lua", " flags=allow-oom";

@@ -15,6 +15,7 @@ mod deaths;
 mod failover;
 mod foreign;
 mod outages;
+mod values;
 
 crate::broker_conformance!(super::RedisHarness);
 

@@ -10,6 +10,7 @@ use crate::clock::WallTime;
 use crate::delivery::{Delivery, Receipt};
 use crate::ids::JobUid;
 use crate::outcome::Outcome;
+use crate::values::ValuesId;
 use crate::wire::{self, WireError};
 
 /// Bits of a token's second number that count the entry's deliveries.
@@ -58,6 +59,11 @@ impl Claim {
 /// A chunk's place among all, as scripts write it.
 pub(super) fn place(key: &IdempotencyKey) -> String {
     key.to_string()
+}
+
+/// Whose values they are, as scripts write it.
+pub(super) fn evaluation(id: ValuesId) -> String {
+    format!("{:032x}", u128::from_be_bytes(id.to_bytes()))
 }
 
 /// A chunk's message: what does not change.

@@ -1,6 +1,6 @@
--- ARGV: nine an outcome: uid, chunk, generation, entry id, how many parameters completed, how many
+-- ARGV: ten an outcome: uid, chunk, generation, entry id, how many parameters completed, how many
 -- are dead, record, the copy of its dead letters for the stream of those, or none; whether it
--- completed anything. Returns F (first), D (duplicate) or N (no such job) for each.
+-- completed anything; the evaluation whose values are its, or none. Returns F (first), D (duplicate) or N (no such job) for each.
 local now, answers, entries = time_ms(), {}, {}
 
 local function count(uid, field, by)
@@ -25,6 +25,18 @@ local function moved_to(uid, found, place)
     return nil
 end
 
+-- Other evaluations of the chunk may have stored values, too.
+local function keep_values(uid, place, kept)
+    for evaluation, parts in pairs(evaluations_of(uid, place)) do
+        if evaluation ~= kept then
+            for part = 0, parts - 1 do
+                redis.call('HDEL', key('values', uid), place .. '/' .. evaluation .. '/' .. part)
+            end
+        end
+    end
+    redis.call('HDEL', key('evaluations', uid), place)
+end
+
 local function settle(uid, found, at)
     local chunk, generation = ARGV[at + 1], ARGV[at + 2]
     local place, open = chunk .. '/' .. generation, true
@@ -41,6 +53,7 @@ local function settle(uid, found, at)
         redis.call('HSET', key('replays', uid), place, 'done')
     end
     if open then add(uid, 'open', -1) end
+    if found.values then keep_values(uid, place, ARGV[at + 9]) end
     found.outcomes = found.outcomes + 1
     redis.call('XADD', key('outcomes', uid), found.outcomes .. '-0', 'o', ARGV[at + 6])
     add(uid, 'outcomes', 1)
@@ -70,7 +83,7 @@ local function settle(uid, found, at)
     return true
 end
 
-for at = 1, #ARGV, 9 do
+for at = 1, #ARGV, 10 do
     local uid, id = ARGV[at], ARGV[at + 3]
     local found = job(uid)
     if not found or found.cancelled then

@@ -30,13 +30,14 @@ local function job(uid)
     local found = known[uid]
     if found == nil then
         local fields = redis.call('HMGET', key('job', uid),
-            'state', 'chunks', 'settled', 'published', 'outcomes')
+            'state', 'chunks', 'settled', 'published', 'outcomes', 'values')
         found = fields[1] and {
             cancelled = fields[1] == '1',
             chunks = tonumber(fields[2]),
             settled = tonumber(fields[3]),
             published = tonumber(fields[4]),
             outcomes = tonumber(fields[5]),
+            values = fields[6] and true,
             -- What the script adds to its counters.
             add = {},
         }
@@ -68,6 +69,12 @@ local function is_settled(found, uid, chunk, generation)
             or redis.call('GETBIT', key('done', uid), chunk) == 1
     end
     return redis.call('HGET', key('replays', uid), chunk .. '/' .. generation) == 'done'
+end
+
+-- Who stored values of a chunk, and in how many parts.
+local function evaluations_of(uid, place)
+    local packed = redis.call('HGET', key('evaluations', uid), place)
+    return packed and cmsgpack.unpack(packed) or {}
 end
 
 -- A flat list of fields as a table.

@@ -26,7 +26,8 @@ end
 if #rows == BIT then return { part, '(' .. rows[BIT][1] } end
 if redis.call('SISMEMBER', P .. ':purging', uid) == 0 then return {} end
 if part == 'tasks' then return { 'dlq', '-' } end
-for _, kind in ipairs({ 'done', 'published', 'outcomes', 'replays', 'dead', 'moved' }) do
+local KINDS = { 'done', 'published', 'outcomes', 'replays', 'dead', 'moved', 'values', 'evaluations' }
+for _, kind in ipairs(KINDS) do
     redis.call('UNLINK', key(kind, uid))
 end
 redis.call('SREM', P .. ':purging', uid)
