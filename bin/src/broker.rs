@@ -69,6 +69,11 @@ impl BrokerUrl {
         Ok(arguments.data_dir.iter().cloned().map(Self::Embedded).collect())
     }
 
+    /// Of a server that no argument names.
+    pub(crate) fn of_server(url: &str, arguments: &CommonArguments) -> Result<Self, CommandError> {
+        Self::named(url, arguments)
+    }
+
     fn named(url: &str, arguments: &CommonArguments) -> Result<Self, CommandError> {
         let url = Self::parse(url)?;
         let Self::Redis(place) = url else { return Ok(url) };

@@ -101,6 +101,15 @@ pub(crate) enum CommandError {
     /// One that failed.
     #[error("`ttg {0}` of the demonstration failed: {1}")]
     DemoStep(&'static str, std::process::ExitStatus),
+    /// A server that was to be started.
+    #[error("`{program}` could not be started")]
+    NoServer {
+        /// Which one.
+        program: &'static str,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
     /// The job was over before a worker could be killed.
     #[error("the job was over before a worker could be killed")]
     DemoTooFast,
@@ -163,7 +172,7 @@ impl CommandError {
             | Self::NoAdapter(_)
             | Self::Listen { .. }
             | Self::NoValuesHere(_) => Exit::Configuration,
-            Self::ValuesLost(_) => Exit::Unavailable,
+            Self::ValuesLost(_) | Self::NoServer { .. } => Exit::Unavailable,
             Self::Broker { cause, .. } | Self::NotAlone(cause) => exit_of(cause),
             Self::Worker(WorkerError::Broker(cause)) => exit_of(cause),
             Self::Worker(_)
@@ -189,6 +198,9 @@ impl CommandError {
                  `--broker redis://HOST`; `ttg config` tells where the setting comes from"
                     .into(),
             ),
+            Self::NoServer { program, cause } if cause.kind() == io::ErrorKind::NotFound => {
+                Some(format!("install it: `apt-get install {program}`"))
+            }
             Self::DemoTooFast => Some("choose another `--scale`, or an earlier `--kill-at`".into()),
             Self::Listen { .. } => {
                 Some("`--listen` takes an address of this machine and a free port".into())

@@ -21,6 +21,7 @@ mod endpoint;
 mod error;
 mod exit;
 mod kept_values;
+mod local_server;
 mod logging;
 mod lookup;
 mod metered;

@@ -16,6 +16,9 @@ use crate::variables::Variables;
 /// Flags that exclude each other. Where only their variables are set, the second one's counts.
 const EXCLUSIVE: [[&str; 2]; 2] = [["parameters", "range"], ["broker", "data-dir"]];
 
+/// A flag that has no variable, and those that it excludes.
+const STARTS_BROKER: (&str, [&str; 2]) = ("start-broker", ["broker", "data-dir"]);
+
 /// A flag of the command that was given, and what it is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -196,6 +199,10 @@ fn outvoted(words: &[OsString], is_set: impl Fn(&str) -> bool) -> Vec<&'static s
         } else if is_given(words, second) || is_set(&variable) {
             out.push(first);
         }
+    }
+    let (flag, excluded) = STARTS_BROKER;
+    if is_given(words, flag) {
+        out.extend(excluded);
     }
     out
 }

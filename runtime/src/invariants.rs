@@ -3,18 +3,29 @@
 
 use std::time::Duration;
 
+use crate::chunk::ParameterRange;
+use crate::dead::DeadParameters;
 use crate::delivery::{Credit, Delivery};
 use crate::job::JobPolicy;
-use crate::outcome::Outcome;
+use crate::outcome::{Column, Outcome};
 use crate::retry::RETRY_DELAY_MAX;
 
 /// An outcome speaks of every parameter of its range exactly once: completed in every column, or
 /// dead.
 pub fn outcome_is_whole(outcome: &Outcome) -> bool {
-    outcome.dead.runs().all(|(run, _)| outcome.range.covers(run))
-        && outcome.dead.count() <= outcome.range.len()
-        && outcome.columns.iter().all(|column| column.aggregate.count() == outcome.completed())
-        && (outcome.is_dead() || !outcome.columns.is_empty())
+    evaluation_is_whole(outcome.range, &outcome.columns, &outcome.dead)
+}
+
+/// Every parameter of `range` is in all `columns`, or dead.
+pub fn evaluation_is_whole(
+    range: ParameterRange,
+    columns: &[Column],
+    dead: &DeadParameters,
+) -> bool {
+    let Some(completed) = range.len().checked_sub(dead.count()) else { return false };
+    dead.runs().all(|(run, _)| range.covers(run))
+        && columns.iter().all(|column| column.aggregate.count() == completed)
+        && (completed == 0 || !columns.is_empty())
 }
 
 /// A receive hands over no more than it was asked for.

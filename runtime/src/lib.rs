@@ -7,6 +7,8 @@ pub mod clock;
 pub mod dead;
 pub mod delivery;
 pub mod error;
+#[cfg(any(test, feature = "conformance"))]
+pub mod foreign;
 pub mod ids;
 pub mod invariants;
 pub mod job;

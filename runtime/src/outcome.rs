@@ -57,9 +57,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Parameters that have a value.
+    /// Parameters that have a value; none, if a foreign record calls more of them dead than there are.
     pub fn completed(&self) -> u64 {
-        self.range.len() - self.dead.count()
+        self.range.len().saturating_sub(self.dead.count())
     }
 
     /// A chunk with one completed parameter is completed; one without any is dead.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use ttg_tests::{Running, Sandbox, Signal};
+use ttg_tests::{Running, Sandbox, Signal, until};
 
 use crate::sandbox;
 
@@ -37,6 +37,40 @@ fn the_answer_of_a_disturbed_run_is_the_same_and_nothing_is_left() {
     assert_eq!(report["undisturbed"]["chunks"]["redelivered"], 0, "{report:#}");
     assert!(report["killed"]["at_percent"].as_f64().is_some_and(|at| at >= 30.0), "{report:#}");
     assert_nothing_is_left(&sandbox);
+}
+
+#[test]
+fn it_starts_a_server_that_ends_with_it() {
+    let sandbox = sandbox();
+    let mut demo = start(&sandbox, "--scale medium --start-broker redis --json");
+    let servers = |demo: &Running| {
+        let children = demo.children().into_iter();
+        children
+            .filter(|child| child.command.starts_with("redis-server 127.0.0.1:"))
+            .collect::<Vec<_>>()
+    };
+    let server = until("its server runs", || servers(&demo).pop());
+    demo.until_line("killed process");
+    let ended = demo.end().expect_code(0);
+    let report: Value = serde_json::from_str(&ended.stdout).expect("it is one object");
+    assert_eq!((&report["equal"], &report["workers"]), (&true.into(), &3.into()), "{report:#}");
+    assert!(server.again().is_none(), "{server:?}");
+    assert_nothing_is_left(&sandbox);
+}
+
+#[test]
+fn a_server_that_is_not_installed_is_told_with_what_to_do() {
+    let sandbox = sandbox();
+    fs::create_dir(sandbox.path("tmp")).expect("the sandbox is ours");
+    let mut command = sandbox.command("demo --start-broker redis");
+    command.env("PATH", "/nowhere").env("TMPDIR", sandbox.path("tmp"));
+    let ended = Running::start(command, "ttg demo".to_owned()).end().expect_code(69);
+    for part in ["`redis-server` could not be started", "hint: install it: `apt-get install"] {
+        assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
+    }
+    assert_nothing_is_left(&sandbox);
+    let named = "demo --start-broker redis --broker redis://localhost";
+    assert!(sandbox.ttg(named).expect_code(2).stderr.contains("cannot be used with"));
 }
 
 #[test]

@@ -2,80 +2,44 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 use nix::unistd::geteuid;
-use ttg_tests::{Running, Sandbox};
+use ttg_tests::{Running, Sandbox, SmallDisk};
 
 use crate::sandbox;
 
-/// A file system of 16 mebibytes in a sandbox, unmounted with this.
-struct Small {
-    sandbox: Sandbox,
-    place: PathBuf,
-}
-
-impl Small {
-    /// `None`, with the reason printed, where this process may mount nothing.
-    #[expect(clippy::print_stderr, reason = "a test that is left out is told to whoever runs it")]
-    fn mount() -> Option<Self> {
-        let sandbox = sandbox();
-        let place = sandbox.path("small");
-        fs::create_dir(&place).expect("the folder is ours");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(&place);
-        let mounted = mount.output();
-        if mounted.as_ref().is_ok_and(|output| output.status.success()) {
-            return Some(Self { sandbox, place });
-        }
-        eprintln!("skipped: no small file system can be mounted here: {mounted:?}");
-        None
-    }
-
-    /// Leaves no byte free.
-    fn fill(&self) {
-        let all = vec![0; 17 << 20];
-        fs::write(self.place.join("filler"), all).expect_err("it is full now");
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.place.join("filler")).expect("it was filled");
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // What is left in use goes with the last process that uses it.
-        drop(Command::new("umount").arg("--lazy").arg(&self.place).output());
-    }
+/// A sandbox with a small disk in it.
+fn small() -> Option<(Sandbox, SmallDisk)> {
+    let sandbox = sandbox();
+    let disk = SmallDisk::mount(sandbox.path("small"))?;
+    Some((sandbox, disk))
 }
 
 #[test]
 fn a_disk_that_is_full_from_the_start_is_told_with_what_to_do() {
-    let Some(small) = Small::mount() else { return };
-    small.fill();
+    let Some((sandbox, disk)) = small() else { return };
+    disk.fill();
     let line = "run --parameters 1000 --job full --data-dir small/store";
-    let ended = small.sandbox.ttg(line).expect_code(69);
+    let ended = sandbox.ttg(line).expect_code(69);
     for part in ["error: ", "full", "hint: free some space"] {
         assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
     }
     assert_eq!(ended.stderr.lines().filter(|line| line.starts_with("error: ")).count(), 1);
-    small.free();
-    small.sandbox.ttg(line).expect_code(0);
+    disk.free();
+    sandbox.ttg(line).expect_code(0);
 }
 
 #[test]
 fn a_disk_that_fills_up_is_waited_for_and_costs_nothing() {
-    let Some(small) = Small::mount() else { return };
-    let sandbox = &small.sandbox;
+    let Some((sandbox, disk)) = small() else { return };
     let line = "run --job tight --parameters 4000 --chunk-size 1 --concurrency 2 --json \
                 --set simulate-work-ms=1 --data-dir small/store";
     let mut running = sandbox.start(line);
     running.until_line("event=running");
-    small.fill();
+    disk.fill();
     running.until_line("event=broker_lost");
-    small.free();
+    disk.free();
     let report = running.end().expect_code(0).report();
     report.assert_complete(4_000, 0);
     assert_eq!((report.chunks.redelivered, report.chunks.duplicates_dropped), (0, 0));

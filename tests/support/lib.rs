@@ -11,6 +11,7 @@ mod process;
 mod prometheus;
 mod report;
 mod sandbox;
+mod small_disk;
 mod store;
 mod terminal;
 
@@ -23,5 +24,6 @@ pub use process::{DEADLINE, Ended, Running, peak_memory_of_children, until};
 pub use prometheus::{Prometheus, stack};
 pub use report::{Chunks, Parameters, Report, WorkerReport, WorkerShare};
 pub use sandbox::Sandbox;
+pub use small_disk::SmallDisk;
 pub use store::{Store, dead_letters};
 pub use terminal::Terminal;

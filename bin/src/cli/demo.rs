@@ -11,14 +11,15 @@ use crate::settings::{Seconds, parse_count, parse_duration};
 ///
 /// The same job is run twice by worker processes: once undisturbed, once with one of them killed as
 /// the kernel kills (SIGKILL). Both are proven as `ttg verify` does, and compared. Nothing is left
-/// behind: without --broker or --data-dir the jobs live in a temporary folder.
+/// behind: without --broker, --data-dir or --start-broker the jobs live in a temporary folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttg demo
   ttg demo --workers 5 --scale medium --kill-at 50%
   ttg demo --scale large --json
+  ttg demo --start-broker redis
 
-Exit codes: 0 both runs are proven and equal, 2 wrong usage, 4 they are not, 69 store unavailable,
+Exit codes: 0 both runs are proven and equal, 2 wrong usage, 4 they are not, 69 broker unavailable,
 78 configuration invalid, 130 / 143 interrupted, 1 anything else.")]
 pub(crate) struct DemoArguments {
     /// Worker processes
@@ -41,6 +42,11 @@ pub(crate) struct DemoArguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     pub(crate) lease: Seconds,
 
+    /// Start a server of this kind for the demonstration, in a temporary folder and on a free port of
+    /// this machine only; it has to be installed, and ends with the demonstration
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["broker", "data_dir"])]
+    pub(crate) start_broker: Option<ServerKind>,
+
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
@@ -54,6 +60,22 @@ pub(crate) enum Scale {
     Medium,
     /// 10 000 000 parameters of `collatz` at native speed, in chunks of 1 000
     Large,
+}
+
+/// Servers that can be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServerKind {
+    /// `redis-server`
+    Redis,
+}
+
+impl ServerKind {
+    /// What starts one.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Redis => "redis-server",
+        }
+    }
 }
 
 /// A share of the whole, in percent, strictly between nothing and all.

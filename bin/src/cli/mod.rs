@@ -17,7 +17,7 @@ mod worker;
 
 pub(crate) use command::{CHILD, Cli, Command};
 pub(crate) use compute::{RunArguments, SubmitArguments, WorkArguments};
-pub(crate) use demo::{DemoArguments, Scale};
+pub(crate) use demo::{DemoArguments, Scale, ServerKind};
 pub(crate) use dlq::{DlqArguments, DlqCommand, DlqJobArguments};
 pub(crate) use everywhere::{CommonArguments, LogFormat, UNNAMED};
 pub(crate) use job::JobArguments;

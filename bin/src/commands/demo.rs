@@ -15,6 +15,7 @@ use crate::broker::BrokerUrl;
 use crate::cli::{DemoArguments, Scale};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::local_server::LocalServer;
 use crate::proof::Proof;
 use crate::report::{self, DemoReport, DemoRun, JobReport, JobStatus, Killed, Screen, bar};
 use crate::settings::LEASE_UNUSED;
@@ -30,7 +31,7 @@ const SHOW_EVERY: [Duration; 2] = [Duration::from_millis(500), Duration::from_se
 pub(crate) async fn demo(arguments: DemoArguments) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
     logging::start(&arguments.common, None, &bar(true))?;
-    let place = Place::of(&arguments)?;
+    let place = Place::of(&arguments).await?;
     let id = WorkerId::fresh("demo", &SystemRandomness);
     let broker = place.url.connect(id, LEASE_UNUSED).await?;
     let mut stage = Stage { arguments: &arguments, place, broker, rounds: Vec::new() };
@@ -58,23 +59,32 @@ struct Place {
     text: String,
     /// Ends with the demonstration.
     _folder: Option<TempDir>,
+    /// Likewise.
+    _server: Option<LocalServer>,
 }
 
 impl Place {
-    fn of(arguments: &DemoArguments) -> Result<Self, CommandError> {
+    async fn of(arguments: &DemoArguments) -> Result<Self, CommandError> {
         let common = &arguments.common;
+        if let Some(kind) = arguments.start_broker {
+            let server = LocalServer::start(kind).await?;
+            let text = server.url().to_owned();
+            let url = BrokerUrl::of_server(&text, common)?;
+            return Ok(Self { url, text, _folder: None, _server: Some(server) });
+        }
         let url = BrokerUrl::of(common)?;
         if common.names_no_place() {
             let folder = tempfile::tempdir().map_err(CommandError::Demo)?;
             let url = BrokerUrl::Embedded(folder.path().into());
-            return Ok(Self { text: url.to_string(), url, _folder: Some(folder) });
+            let text = url.to_string();
+            return Ok(Self { text, url, _folder: Some(folder), _server: None });
         }
         // As it was written: what is shown of a server has no secrets.
         let text = match &url {
             BrokerUrl::Embedded(_) => url.to_string(),
             _ => common.broker.concat(),
         };
-        Ok(Self { url, text, _folder: None })
+        Ok(Self { url, text, _folder: None, _server: None })
     }
 }
 

@@ -2,7 +2,7 @@
 //! chunk, `execution` is where that happens (a port), `child` keeps a process apart for what may end
 //! it, the rest are the built-in kernels.
 
-mod child;
+pub(crate) mod child;
 mod collatz;
 mod evaluation;
 mod execution;

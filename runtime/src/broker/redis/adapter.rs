@@ -89,18 +89,19 @@ impl RedisBroker {
         let answer_within = (lease / 3).clamp(Duration::from_secs(3), Duration::from_secs(5));
         let name = worker.to_string();
         let link = Arc::new(Link::new(target, namespace, name, answer_within));
-        let deadline = Instant::now() + FIRST_WITHIN;
-        loop {
-            match link.connection().await {
-                Err(error) if error.is_transient() && Instant::now() < deadline => {}
-                Err(error) => return Err(error),
-                Ok(_) => break,
-            }
-        }
         let (watch, holdings) = (Arc::default(), Arc::default());
         let broker = Self { link, worker, lease, watch, holdings };
-        broker.expect_own_keys().await?;
-        Ok(broker)
+        let deadline = Instant::now() + FIRST_WITHIN;
+        loop {
+            match broker.expect_own_keys().await {
+                // One that is there may still be reading its log.
+                Err(error) if error.is_transient() && Instant::now() < deadline => {
+                    tokio::time::sleep(WAIT_MIN).await;
+                }
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(broker),
+            }
+        }
     }
 
     /// What the server tells of itself now.
@@ -114,6 +115,8 @@ impl RedisBroker {
         let expected =
             [("tasks", "stream"), ("jobs", "hash"), ("control", "hash"), ("delayed", "zset")];
         for (kind, expected) in expected {
+            // Which keys they are is known once it was connected to.
+            self.link.connection().await?;
             let key = self.link.key(kind);
             let mut question = redis::cmd("TYPE");
             question.arg(&key);

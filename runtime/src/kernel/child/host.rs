@@ -20,6 +20,7 @@ use super::wire::{Assembly, CursorCell, Incoming, Reply, Request, send};
 use crate::chunk::Chunk;
 use crate::clock::{Clock, Timestamp};
 use crate::delivery::FailureKind;
+use crate::invariants::evaluation_is_whole;
 use crate::kernel::{Cancel, Evaluated};
 
 /// How long a child that has nothing to say is left alone before cancellation and time are looked at.
@@ -167,16 +168,17 @@ impl Running {
         look: impl Fn(Option<u64>) -> Look,
     ) -> Result<Evaluated, NoAnswer> {
         let timeout = request.chunk.spec.policy.timeout;
-        let (mut incoming, mut assembly) = (Incoming::default(), Assembly::default());
+        let parameters = usize::try_from(request.chunk.range.len()).unwrap_or(usize::MAX);
+        let (mut incoming, mut assembly) = (Incoming::default(), Assembly::of(parameters));
         // A child that is dead does not read; how it died is told below.
         let mut received = send(&self.socket, request).map(|()| None);
         loop {
             match received {
-                Ok(Some(reply)) => {
-                    if let Some(evaluated) = assembly.take(reply) {
-                        return Ok(evaluated);
-                    }
-                }
+                Ok(Some(reply)) => match assembly.take(reply) {
+                    Ok(None) => {}
+                    Ok(Some(evaluated)) if is_whole(&evaluated, request) => return Ok(evaluated),
+                    _ => return Err(self.lost()),
+                },
                 Err(error) if !is_pause(&error) => return Err(self.lost()),
                 _ => {}
             }
@@ -236,6 +238,16 @@ impl Drop for Running {
             self.kill();
             self.process.wait().ok();
         }
+    }
+}
+
+/// Whether it speaks of all parameters asked about, and of no others.
+fn is_whole(evaluated: &Evaluated, request: &Request) -> bool {
+    match evaluated {
+        Evaluated::Completed { columns, dead, .. } => {
+            evaluation_is_whole(request.chunk.range, columns, dead)
+        }
+        _ => true,
     }
 }
 

@@ -6,11 +6,15 @@
 //! `parts` decides what is asked and who dies of what, `host` is the worker's side, `guest` the
 //! child's, `wire` what goes between.
 
+#[cfg(any(test, feature = "conformance"))]
+mod foreign;
 mod guest;
 mod host;
 mod parts;
 mod wire;
 
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) use foreign::{pipe_samples, read_pipe};
 pub use guest::serve;
 pub use host::ChildCommand;
 pub(super) use host::{Child, Running};

@@ -65,24 +65,44 @@ pub(super) fn send_evaluated(mut to: impl Write, evaluated: Evaluated) -> io::Re
 }
 
 /// Replies put together again.
-#[derive(Default)]
-pub(super) struct Assembly(Values);
+pub(super) struct Assembly {
+    values: Values,
+    /// Of the chunk.
+    parameters: usize,
+}
 
 impl Assembly {
+    /// Of the replies about a chunk of so many parameters.
+    pub(super) fn of(parameters: usize) -> Self {
+        Self { values: Values::new(), parameters }
+    }
+
     /// Takes the next reply. Returns what became of the evaluation, after the last one.
-    pub(super) fn take(&mut self, reply: Reply) -> Option<Evaluated> {
-        match reply {
+    ///
+    /// # Errors
+    /// `InvalidData`: more values than parameters, or of other columns than before. A child in which
+    /// a kernel ran wild says anything.
+    pub(super) fn take(&mut self, reply: Reply) -> io::Result<Option<Evaluated>> {
+        Ok(match reply {
             Reply::Values(piece) => {
-                self.0.put(self.0.len(), &piece.unpack());
+                let more = piece.unpack();
+                let (columns, rows) = (more.len(), more.first().map_or(0, Vec::len));
+                let before = self.values.columns().len();
+                if self.values.len() + rows > self.parameters || (before != 0 && before != columns)
+                {
+                    return Err(io::Error::new(ErrorKind::InvalidData, "values of another chunk"));
+                }
+                self.values.put(self.values.len(), &more);
                 None
             }
             Reply::Completed { columns, dead, took_us } => {
-                let (took, values) = (Duration::from_micros(took_us), std::mem::take(&mut self.0));
+                let took = Duration::from_micros(took_us);
+                let values = std::mem::take(&mut self.values);
                 Some(Evaluated::Completed { columns, dead, took, values })
             }
             Reply::Failed(failure) => Some(Evaluated::Failed(failure)),
             Reply::Cancelled => Some(Evaluated::Cancelled),
-        }
+        })
     }
 }
 
@@ -202,7 +222,7 @@ mod tests {
                 other => break other.unwrap().unwrap(),
             }
         };
-        assert_eq!(Assembly::default().take(reply), Some(Evaluated::Failed(failure)));
+        assert_eq!(Assembly::of(1).take(reply).unwrap(), Some(Evaluated::Failed(failure)));
         drip.1 = true;
         assert!(incoming.receive::<Reply>(&mut drip).unwrap().is_none());
     }
@@ -221,14 +241,31 @@ mod tests {
         let mut bytes = Vec::new();
         send_evaluated(&mut bytes, completed.clone()).unwrap();
         let (mut from, mut incoming) = (&bytes[..], Incoming::default());
-        let (mut assembly, mut replies) = (Assembly::default(), 0);
+        let (mut assembly, mut replies) = (Assembly::of(200_000), 0);
         let evaluated = loop {
             replies += 1;
-            if let Some(done) = assembly.take(incoming.receive(&mut from).unwrap().unwrap()) {
+            let reply = incoming.receive(&mut from).unwrap().unwrap();
+            if let Some(done) = assembly.take(reply).unwrap() {
                 break done;
             }
         };
         assert_eq!((evaluated, replies, from.len()), (completed, 5, 0));
+    }
+
+    #[test]
+    fn more_values_than_parameters_or_of_other_columns_are_errors() {
+        let piece = |columns: &[Vec<f64>]| {
+            let mut values = Values::new();
+            values.put(0, columns);
+            let (_, packed) = values.pieces().next().unwrap();
+            Reply::Values(packed)
+        };
+        let one = || piece(&[vec![1.0, 2.0]]);
+        let mut assembly = Assembly::of(3);
+        assert_eq!(assembly.take(one()).unwrap(), None);
+        assert_eq!(assembly.take(one()).unwrap_err().kind(), ErrorKind::InvalidData);
+        let two = piece(&[vec![1.0], vec![2.0]]);
+        assert_eq!(assembly.take(two).unwrap_err().kind(), ErrorKind::InvalidData);
     }
 
     #[test]

@@ -152,3 +152,15 @@ async fn what_a_lost_reply_left_behind_comes_back_uncharged() {
     }
     assert_eq!(insist(async || b.receive(NonZeroU32::MIN, Duration::ZERO).await).await, []);
 }
+
+#[tokio::test]
+async fn a_server_that_still_reads_its_log_is_waited_for() {
+    let mut server = RedisServer::start_with(&["--appendonly", "yes", "--key-load-delay", "300"]);
+    // It answers after every thousandth or so.
+    server.ask(&["EVAL", "for key = 1, 6000 do redis.call('SET', key, 'x') end", "0"]);
+    server.kill();
+    server.launch();
+    assert!(server.ask(&["GET", "0"]).starts_with("LOADING"), "it takes a while");
+    let broker = connect(&server, "a", Duration::from_secs(30)).await;
+    submit(&broker, "sweep", 1).await;
+}

@@ -1,0 +1,148 @@
+//! The brokers, and what can happen to each.
+
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use ttg_runtime::broker::RedisServer;
+use ttg_tests::{Sandbox, Signal, SmallDisk};
+
+use crate::fault::Fault;
+
+/// A program that serves a broker, started by a test.
+pub(crate) trait Server {
+    fn port(&self) -> u16;
+    /// The broker's URL for who comes by another port of this machine.
+    fn url_by(&self, port: u16) -> String;
+    fn process(&self) -> u32;
+    fn kill(&mut self);
+    fn launch(&mut self);
+    /// From now on it has no room for more.
+    fn fill(&self);
+    fn free(&self);
+}
+
+impl Server for RedisServer {
+    fn port(&self) -> u16 {
+        Self::port(self)
+    }
+
+    fn url_by(&self, port: u16) -> String {
+        format!("redis://127.0.0.1:{port}")
+    }
+
+    fn process(&self) -> u32 {
+        self.id()
+    }
+
+    fn kill(&mut self) {
+        Self::kill(self);
+    }
+
+    fn launch(&mut self) {
+        Self::launch(self);
+    }
+
+    fn fill(&self) {
+        self.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    }
+
+    fn free(&self) {
+        self.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    }
+}
+
+/// A broker under test.
+pub(crate) struct Backend {
+    pub(crate) name: &'static str,
+    /// Of a store in a file. `None` where nothing may be mounted. Unmounted before its folder goes.
+    disk: Option<SmallDisk>,
+    pub(crate) sandbox: Sandbox,
+    server: Option<Box<dyn Server>>,
+    /// Whether the server was killed, and is not there.
+    away: bool,
+}
+
+impl Backend {
+    pub(crate) fn embedded() -> Self {
+        let sandbox = sandbox();
+        let disk = SmallDisk::mount(sandbox.path(".ttg"));
+        Self { name: "embedded", sandbox, server: None, away: false, disk }
+    }
+
+    pub(crate) fn redis() -> Self {
+        Self::served("redis", RedisServer::start_with(&["--appendonly", "yes"]))
+    }
+
+    fn served(name: &'static str, server: impl Server + 'static) -> Self {
+        let sandbox = sandbox().on(server.url_by(server.port()));
+        Self { name, sandbox, server: Some(Box::new(server)), away: false, disk: None }
+    }
+
+    pub(crate) fn server(&self) -> Option<&dyn Server> {
+        self.server.as_deref()
+    }
+
+    /// What can happen here.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let file = self.server.is_none();
+        let befalls = |fault: &Fault| match fault {
+            Fault::NoRoom => !file || self.disk.is_some(),
+            fault => !file || fault.befalls_a_file(),
+        };
+        Fault::ALL.into_iter().filter(befalls).collect()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(server) = &mut self.server
+            && !self.away
+        {
+            server.kill();
+            self.away = true;
+        }
+    }
+
+    pub(crate) fn launch(&mut self) {
+        if let Some(server) = &mut self.server
+            && self.away
+        {
+            server.launch();
+            self.away = false;
+        }
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(server) = &self.server
+            && !self.away
+        {
+            let process = i32::try_from(server.process()).expect("process ids are small");
+            kill(Pid::from_raw(process), signal).expect("a child can be signalled");
+        }
+    }
+
+    pub(crate) fn fill(&self) {
+        match (&self.server, &self.disk) {
+            (Some(server), _) if !self.away => server.fill(),
+            (None, Some(disk)) => disk.fill(),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn free(&self) {
+        match (&self.server, &self.disk) {
+            (Some(server), _) if !self.away => server.free(),
+            (None, Some(disk)) => disk.free(),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test"))
+}
