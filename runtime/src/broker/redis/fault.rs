@@ -21,6 +21,15 @@ pub(super) fn ends_connection(error: &RedisError) -> bool {
         )
 }
 
+/// The node of a cluster that has what was asked for, if `error` says so. The host is empty where the
+/// node that was asked does not know by which name it is reached.
+pub(super) fn moved_to(error: &RedisError) -> Option<(String, u16)> {
+    // Beside the address is the slot.
+    let (address, _) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
 /// Whether the consumer group is missing.
 pub(super) fn is_no_group(error: &RedisError) -> bool {
     error.code() == Some("NOGROUP")

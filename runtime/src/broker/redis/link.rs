@@ -9,7 +9,7 @@ use redis::{FromRedisValue, RedisError, Script, ScriptInvocation};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::fault::{ends_connection, is_no_group, of_redis};
+use super::fault::{ends_connection, is_no_group, moved_to, of_redis};
 use super::health::RedisHealth;
 use super::scripts;
 use super::target::Target;
@@ -140,7 +140,7 @@ impl Link {
         let mut scripts = self.scripts.lock().await;
         if scripts.number == number {
             scripts.connection = None;
-            scripts.node = error.redirect_node().map(|(host, port)| (host.to_owned(), port));
+            scripts.node = moved_to(error);
         }
     }
 

@@ -92,6 +92,14 @@ impl Target {
     }
 
     fn at(&self, host: String, port: u16) -> ConnectionInfo {
+        let host = match self.info.addr() {
+            ConnectionAddr::Tcp(known, _) | ConnectionAddr::TcpTls { host: known, .. }
+                if host.is_empty() =>
+            {
+                known.clone()
+            }
+            _ => host,
+        };
         let address = match self.info.addr() {
             ConnectionAddr::TcpTls { insecure, .. } => {
                 ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
