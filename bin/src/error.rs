@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 use ttg_actors::WorkerError;
 use ttg_observability::telemetry::TelemetryError;
+use ttg_observability::traces::WrongVariables;
 use ttg_runtime::wire::WireError;
 use ttg_runtime::{BrokerError, IdError, JobName, KernelError, KernelName, Kernels, OtherSpec};
 
@@ -113,6 +114,9 @@ pub(crate) enum CommandError {
     /// The log.
     #[error("logging could not start")]
     Log(#[source] TelemetryError),
+    /// The variables of traces.
+    #[error("traces could not start")]
+    Traces(#[source] WrongVariables),
     /// The async runtime.
     #[error("the async runtime could not start")]
     Runtime(#[source] io::Error),
@@ -162,6 +166,7 @@ impl CommandError {
             Self::UnknownBroker(_)
             | Self::NoAdapter(_)
             | Self::Listen { .. }
+            | Self::Traces(_)
             | Self::NoValuesHere(_) => Exit::Configuration,
             Self::ValuesLost(_) => Exit::Unavailable,
             Self::Broker { cause, .. } | Self::NotAlone(cause) => exit_of(cause),
@@ -189,6 +194,7 @@ impl CommandError {
                  `--broker redis://HOST`; `ttg config` tells where the setting comes from"
                     .into(),
             ),
+            Self::Traces(_) => Some("mend the variable, or set OTEL_SDK_DISABLED=true".into()),
             Self::DemoTooFast => Some("choose another `--scale`, or an earlier `--kill-at`".into()),
             Self::Listen { .. } => {
                 Some("`--listen` takes an address of this machine and a free port".into())
