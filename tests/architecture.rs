@@ -18,13 +18,18 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that `.deny.toml` must keep in one crate.
-const HIDDEN: [(&str, &str); 6] = [
+const HIDDEN: [(&str, &str); 11] = [
     ("clap", "ttg"),
     ("indicatif", "ttg"),
+    ("opentelemetry", "ttg-observability"),
+    ("opentelemetry-otlp", "ttg-observability"),
+    ("opentelemetry-proto", "ttg-tests"),
+    ("opentelemetry_sdk", "ttg-observability"),
     ("prometheus", "ttg-observability"),
     ("ractor", "ttg-actors"),
     ("redis", "ttg-runtime"),
     ("rusqlite", "ttg-runtime"),
+    ("tonic", "ttg-tests"),
 ];
 
 #[derive(Deserialize)]

@@ -111,6 +111,46 @@ fn what_is_asked_for_exists_and_what_exists_is_shown() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
+/// `text` of an address, as it was before its encoding.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend(part[2..].as_bytes());
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn links_of_panels_lead_to_searches_for_what_spans_have() {
+    let read = |path: &str| fs::read_to_string(stack().join(path)).unwrap();
+    let sources = read("grafana/provisioning/datasources/ttg.yml");
+    let traces = read("../traces.md");
+    let mut links = 0;
+    for entry in fs::read_dir(stack().join("grafana/dashboards")).unwrap() {
+        let dashboard = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        for link in panels.iter().filter_map(|panel| panel["links"].as_array()).flatten() {
+            let (_, panes) = link["url"].as_str().unwrap().split_once("&panes=").unwrap();
+            let panes: Value = serde_json::from_str(&decoded(panes)).unwrap();
+            let pane = &panes["ttg"];
+            let source = pane["datasource"].as_str().unwrap();
+            assert!(sources.contains(&format!("uid: {source}\n")), "{source}");
+            let query = &pane["queries"][0];
+            assert_eq!(query["datasource"]["uid"], source);
+            assert!(traces.contains(query["operation"].as_str().unwrap()), "{query}");
+            let (tag, value) = query["tags"].as_str().unwrap().split_once('=').unwrap();
+            // That one is Jaeger's own: the status of a span.
+            assert!(tag == "error" || traces.contains(&format!("`{tag}`")), "{tag}");
+            assert!(value == "true" || traces.contains(&format!("`{value}`")), "{value}");
+            links += 1;
+        }
+    }
+    assert!(links >= 8, "{links} links");
+}
+
 #[test]
 fn every_alert_is_explained_where_people_look() {
     let readme = fs::read_to_string(stack().join("README.md")).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ttg_observability::Traces;
 use ttg_observability::metrics::Metrics;
 use ttg_runtime::kernel::Execution;
 use ttg_runtime::{Broker, Clock, Kernels, Randomness, WorkerId};
@@ -40,6 +41,8 @@ pub struct Ports {
     pub kernels: Kernels,
     /// Where the actors count.
     pub metrics: Metrics,
+    /// Where they tell of every attempt; `None` if nobody asked for it.
+    pub traces: Option<Traces>,
 }
 
 /// The read-only wiring that all actors of a worker share.

@@ -10,6 +10,7 @@
 //! told), `state` (what it decides, pure) and `actor` (how it is wired).
 
 mod address;
+mod attempt;
 mod chunk_name;
 mod compute;
 mod config;

@@ -8,13 +8,14 @@ use ttg_actors::{Worker, WorkerError};
 use ttg_observability::events::{Completed, Event};
 use ttg_observability::metrics::{JobParameters, Metrics};
 use ttg_runtime::broker::JobState;
-use ttg_runtime::{Broker, BrokerError, Clock, JobRecord, SystemClock};
+use ttg_runtime::{Broker, BrokerError, Clock, JobRecord, SystemClock, TraceContext};
 
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::publisher;
 use crate::report::{self, JobReport, ProgressView, Status};
 use crate::signals::Signals;
+use crate::traces::Submitting;
 
 /// How often the job's progress is asked for at most.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -30,6 +31,8 @@ pub(crate) struct AwaitedJob {
     pub(crate) worker: Option<Worker>,
     /// Publishes what is missing, until it has.
     pub(crate) publisher: Option<JoinHandle<Result<(), BrokerError>>>,
+    /// What its chunks carry.
+    pub(crate) trace: TraceContext,
     pub(crate) metrics: Metrics,
 }
 
@@ -123,8 +126,9 @@ impl AwaitedJob {
                     }
                     if self.publisher.is_none() && progress.published < progress.chunks.total {
                         // The server lost what it had acknowledged.
-                        let publish =
-                            publisher::publish(Arc::clone(&self.broker), self.job.clone());
+                        let (broker, job) = (Arc::clone(&self.broker), self.job.clone());
+                        let trace = self.trace.clone();
+                        let publish = publisher::publish(broker, job, trace, Submitting::default());
                         self.publisher = Some(tokio::spawn(publish));
                     }
                 }

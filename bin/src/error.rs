@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 use ttg_actors::WorkerError;
 use ttg_observability::telemetry::TelemetryError;
+use ttg_observability::traces::WrongVariables;
 use ttg_runtime::wire::WireError;
 use ttg_runtime::{BrokerError, IdError, JobName, KernelError, KernelName, Kernels, OtherSpec};
 
@@ -122,6 +123,9 @@ pub(crate) enum CommandError {
     /// The log.
     #[error("logging could not start")]
     Log(#[source] TelemetryError),
+    /// The variables of traces.
+    #[error("traces could not start")]
+    Traces(#[source] WrongVariables),
     /// The async runtime.
     #[error("the async runtime could not start")]
     Runtime(#[source] io::Error),
@@ -171,6 +175,7 @@ impl CommandError {
             Self::UnknownBroker(_)
             | Self::NoAdapter(_)
             | Self::Listen { .. }
+            | Self::Traces(_)
             | Self::NoValuesHere(_) => Exit::Configuration,
             Self::ValuesLost(_) | Self::NoServer { .. } => Exit::Unavailable,
             Self::Broker { cause, .. } | Self::NotAlone(cause) => exit_of(cause),
@@ -201,6 +206,7 @@ impl CommandError {
             Self::NoServer { program, cause } if cause.kind() == io::ErrorKind::NotFound => {
                 Some(format!("install it: `apt-get install {program}`"))
             }
+            Self::Traces(_) => Some("mend the variable, or set OTEL_SDK_DISABLED=true".into()),
             Self::DemoTooFast => Some("choose another `--scale`, or an earlier `--kill-at`".into()),
             Self::Listen { .. } => {
                 Some("`--listen` takes an address of this machine and a free port".into())

@@ -36,6 +36,7 @@ mod settings;
 mod shards;
 mod signals;
 mod submission;
+mod traces;
 mod variables;
 mod worker;
 
@@ -48,6 +49,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::precedence::Setting;
 use crate::signals::Signals;
+use crate::traces::TracesOfProcess;
 
 /// Runs the command line of this process with `kernels`, and says how it ended.
 pub fn main(kernels: Kernels) -> ExitCode {
@@ -68,13 +70,16 @@ fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, Comma
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
+    let traces = TracesOfProcess::default();
     let exit = match cli.command {
-        Command::Run(arguments) => runtime.block_on(commands::run::run(*arguments, kernels)),
+        Command::Run(arguments) => {
+            runtime.block_on(commands::run::run(*arguments, kernels, &traces))
+        }
         Command::Submit(arguments) => {
-            runtime.block_on(commands::submit::submit(*arguments, kernels))
+            runtime.block_on(commands::submit::submit(*arguments, kernels, &traces))
         }
         Command::Worker(arguments) => {
-            runtime.block_on(commands::worker::worker(arguments, kernels))
+            runtime.block_on(commands::worker::worker(arguments, kernels, &traces))
         }
         Command::Child => {
             let _signals = runtime.block_on(async { Signals::catch() });
@@ -83,7 +88,7 @@ fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, Comma
         Command::Verify(arguments) => {
             runtime.block_on(commands::verify::verify(arguments, kernels))
         }
-        Command::Dlq(arguments) => runtime.block_on(commands::dlq::dlq(arguments)),
+        Command::Dlq(arguments) => runtime.block_on(commands::dlq::dlq(arguments, &traces)),
         Command::Status(arguments) => runtime.block_on(commands::status::status(arguments)),
         Command::Cancel(arguments) => runtime.block_on(commands::cancel::cancel(arguments)),
         Command::Purge(arguments) => runtime.block_on(commands::purge::purge(arguments)),
@@ -93,6 +98,7 @@ fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, Comma
         Command::Completions(arguments) => commands::completions::completions(&arguments),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
+    traces.end();
     // What still computes after a second signal is not waited for.
     runtime.shutdown_background();
     exit

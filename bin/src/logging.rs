@@ -22,20 +22,17 @@ pub(crate) fn start(
     let wanted = arguments.log_level.as_deref().unwrap_or(default);
     // First as it was given, so that an error shows the user's words.
     let mut filter: LogFilter = wanted.parse().map_err(CommandError::Log)?;
-    // The actor library opens a span around every actor, whose number says nothing to a user.
+    // The actor library opens a span around every actor, whose number says nothing to a user; those
+    // of HTTP tell of every frame.
     if !wanted.contains(['=', ',']) {
-        filter = format!("{wanted},ractor=warn").parse().map_err(CommandError::Log)?;
+        let quiet = "ractor=warn,h2=warn,hyper_util=warn,tonic=warn,tower=warn";
+        filter = format!("{wanted},{quiet}").parse().map_err(CommandError::Log)?;
     }
     let format = match arguments.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    let identity = Identity {
-        worker: worker.map(ToString::to_string),
-        host: host_name(),
-        pod: arguments.pod_name.clone(),
-        node: arguments.node_name.clone(),
-    };
+    let identity = identity(arguments, worker);
     let bar = bar.clone();
     let config = LogConfig::new(format, filter, identity)
         .colour(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
@@ -49,6 +46,16 @@ pub(crate) fn start(
         );
     }
     Ok(())
+}
+
+/// Who this process is.
+pub(crate) fn identity(arguments: &CommonArguments, worker: Option<&WorkerId>) -> Identity {
+    Identity {
+        worker: worker.map(ToString::to_string),
+        host: host_name(),
+        pod: arguments.pod_name.clone(),
+        node: arguments.node_name.clone(),
+    }
 }
 
 /// The machine's name; in a pod, the pod's.

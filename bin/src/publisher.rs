@@ -8,17 +8,34 @@ use ttg_runtime::{
     TraceContext,
 };
 
+use crate::traces::Submitting;
+
 /// Chunks per call.
 const BATCH: usize = 1_000;
 
 /// The pause after a call that failed, before jitter.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Publishes what is missing of `job`, from the mark that the broker keeps. It does not flush: a
-/// submission that a loss of power un-does goes on at the mark, and the job's end flushes.
-pub(crate) async fn publish(broker: Arc<dyn Broker>, job: JobRecord) -> Result<(), BrokerError> {
+/// Publishes what is missing of `job`, from the mark that the broker keeps, and tells `submitting` of
+/// the end. It does not flush: a submission that a loss of power un-does goes on at the mark, and the
+/// job's end flushes.
+pub(crate) async fn publish(
+    broker: Arc<dyn Broker>,
+    job: JobRecord,
+    trace: TraceContext,
+    submitting: Submitting,
+) -> Result<(), BrokerError> {
+    let published = publish_missing(&*broker, job, trace).await;
+    submitting.ended(&published);
+    published
+}
+
+async fn publish_missing(
+    broker: &dyn Broker,
+    job: JobRecord,
+    trace: TraceContext,
+) -> Result<(), BrokerError> {
     let spec: Arc<JobSpec> = Arc::new(job.spec);
-    let trace = TraceContext::default();
     let gone = || BrokerError::JobGone { job: job.uid };
     let start = insist(|| broker.progress(job.uid)).await?.ok_or_else(gone)?.published;
     let total = spec.chunks_total();

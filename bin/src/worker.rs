@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ttg_actors::{Ports, Worker, WorkerConfig};
+use ttg_observability::Traces;
 use ttg_observability::metrics::Metrics;
 use ttg_runtime::kernel::{ChildCommand, ThreadExecution};
 use ttg_runtime::{Broker, Kernels, SystemClock, SystemRandomness, WorkerId};
@@ -12,13 +13,19 @@ use crate::cli;
 use crate::error::CommandError;
 use crate::settings::WorkerSettings;
 
+/// Where they are seen from outside.
+pub(crate) struct Sight {
+    pub(crate) metrics: Metrics,
+    pub(crate) traces: Option<Traces>,
+}
+
 /// Starts them on what `broker` has.
 pub(crate) async fn start(
     worker: WorkerId,
     settings: WorkerSettings,
     broker: Arc<dyn Broker>,
     kernels: Kernels,
-    metrics: Metrics,
+    sight: Sight,
 ) -> Result<Worker, CommandError> {
     let WorkerSettings { concurrency, lease } = settings;
     let config = WorkerConfig { worker, build: build::id(), concurrency, lease };
@@ -31,7 +38,8 @@ pub(crate) async fn start(
         randomness: Arc::new(SystemRandomness),
         execution: Arc::new(execution),
         kernels,
-        metrics,
+        metrics: sight.metrics,
+        traces: sight.traces,
     };
     Worker::start(config, ports).await.map_err(CommandError::Worker)
 }

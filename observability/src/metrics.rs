@@ -46,6 +46,7 @@ struct Inner {
     broker_up: Gauge,
     broker_reconnects: Counter,
     lease_lost: Counter,
+    spans_dropped: Counter,
     jobs: JobGauges,
 }
 
@@ -76,6 +77,7 @@ impl Metrics {
             broker_up: make.gauge(Metric::BrokerUp),
             broker_reconnects: make.counter(Metric::BrokerReconnects),
             lease_lost: make.counter(Metric::LeaseLost),
+            spans_dropped: make.counter(Metric::SpansDropped),
             jobs: JobGauges::new(make.gauges(Metric::JobParameters)),
             registry,
         }))
@@ -164,6 +166,11 @@ impl Metrics {
     /// [`Metric::LeaseLost`]
     pub fn lease_lost(&self) -> &Counter {
         &self.0.lease_lost
+    }
+
+    /// [`Metric::SpansDropped`]
+    pub fn spans_dropped(&self) -> &Counter {
+        &self.0.spans_dropped
     }
 
     /// Sets [`Metric::JobParameters`] of a job. Of more than 32 jobs, the one that was longest

@@ -48,7 +48,7 @@ fn the_readme_has_every_closed_set_as_it_is() {
 fn the_readme_has_the_lines_that_are_written() {
     for format in [LogFormat::Text, LogFormat::Json] {
         let lines = capture(format, identity(), || {
-            let chunk = ChunkRef { job: "sweep", index: 17, generation: 0 };
+            let chunk = ChunkRef { job: "sweep", index: 17, generation: 0, span: None };
             let event = ChunkFailed {
                 chunk,
                 failures: 1,

@@ -2,6 +2,7 @@
 
 mod attrition;
 mod children;
+mod collector;
 mod crashes;
 mod damage;
 mod dead_letters;
@@ -24,6 +25,7 @@ mod shards;
 mod signals;
 mod submitting;
 mod terminals;
+mod traces;
 mod values;
 mod watching;
 mod workers;

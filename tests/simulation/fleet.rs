@@ -103,6 +103,7 @@ impl Fleet {
             }),
             kernels: kernels(plan, &meter, capable),
             metrics: self.world.metrics.clone(),
+            traces: None,
         };
         let lease = plan.lease;
         self.world.see(&Event::Started { worker: &node.id, slots, lease });

@@ -16,6 +16,7 @@ use super::state::{
     on_received, on_retry_receive, on_settled, on_slot_lost, on_slot_opened,
 };
 use crate::address::{Address, Handling};
+use crate::attempt::{Ended, span_of};
 use crate::chunk_name::ChunkName;
 use crate::compute::ComputeMsg;
 use crate::config::Wiring;
@@ -66,14 +67,16 @@ impl Actor for Dispatcher {
     ) -> Result<State, ActorProcessingErr> {
         let Wiring { config, ports, .. } = &*self.0;
         let myself = Address::new(myself, ActorKind::Dispatcher, &ports.metrics);
+        let mut decisions = DispatcherState::new(
+            config.worker.clone(),
+            config.build.clone(),
+            ports.kernels.clone(),
+            self.0.first_delivery_of_a_dispatcher(),
+            ports.clock.now(),
+        );
+        decisions.is_traced = ports.traces.is_some();
         let state = State {
-            decisions: DispatcherState::new(
-                config.worker.clone(),
-                config.build.clone(),
-                ports.kernels.clone(),
-                self.0.first_delivery_of_a_dispatcher(),
-                ports.clock.now(),
-            ),
+            decisions,
             myself: myself.clone(),
             result_sink: arguments.result_sink,
             lease_keeper: arguments.lease_keeper,
@@ -192,6 +195,12 @@ impl Dispatcher {
                         compute.tell(ComputeMsg::AbandonUnlessAt(failure));
                     }
                 }
+                Effect::TellLost(attempt) => {
+                    if let Some(traces) = &self.0.ports.traces {
+                        let now = self.0.ports.clock.now();
+                        attempt.tell(traces, &self.0.config.worker, &Ended::Lost, now);
+                    }
+                }
                 Effect::Stop => state.myself.cell().stop(None),
             }
         }
@@ -228,8 +237,9 @@ impl Dispatcher {
             let counters = delivery.chunk.counters;
             if counters.failures + counters.silent_deliveries > 0 {
                 self.0.stats.add_redelivered(1);
+                let span = self.0.ports.traces.as_ref().map(|_| span_of(&delivery.chunk));
                 Redelivered {
-                    chunk: ChunkName::new(&delivery.chunk.key).in_events(),
+                    chunk: ChunkName::new(&delivery.chunk.key, span).in_events(),
                     failures: counters.failures,
                     silent_deliveries: counters.silent_deliveries,
                 }

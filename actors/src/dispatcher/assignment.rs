@@ -81,9 +81,7 @@ impl DispatcherState {
         let mut effects = Vec::new();
         let ready = std::mem::take(&mut self.ready);
         let returned: Vec<_> = ready.into_iter().filter_map(|id| self.give_back(id)).collect();
-        if !returned.is_empty() {
-            effects.push(Effect::Settle(returned));
-        }
+        effects.extend(self.settle(returned, now));
         if self.table.len() == self.waiting_alone.len()
             && let Some(&slot) = self.slots.hungry(0).first()
         {
@@ -118,6 +116,14 @@ impl DispatcherState {
             queue.push_front(id);
         } else {
             queue.push_back(id);
+        }
+    }
+
+    /// When its slot began with the first of what it has, at the latest.
+    pub(super) fn begun(&self, id: DeliveryId) -> Option<Timestamp> {
+        match self.table.get(id)?.stage {
+            Stage::Assigned(slot) => self.slots.begun(slot),
+            Stage::Ready | Stage::Settling => None,
         }
     }
 

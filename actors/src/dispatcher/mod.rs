@@ -3,6 +3,7 @@
 
 mod actor;
 mod assignment;
+mod course;
 mod hangs;
 mod messages;
 mod pace;

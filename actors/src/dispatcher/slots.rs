@@ -36,6 +36,11 @@ impl Slots {
         }
     }
 
+    /// When the first of what a slot has was begun, at the latest.
+    pub(super) fn begun(&self, slot: SlotId) -> Option<Timestamp> {
+        self.0.get(&slot).map(|queue| queue.begun)
+    }
+
     /// `id` has ended, so that the next one was begun.
     pub(super) fn end(&mut self, slot: SlotId, id: DeliveryId, now: Timestamp) {
         if let Some(queue) = self.0.get_mut(&slot) {

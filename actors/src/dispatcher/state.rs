@@ -8,13 +8,16 @@ use ttg_runtime::kernel::{Assignment, Cancel, Evaluated, Kernels};
 use ttg_runtime::retry::{Verdict, verdict};
 use ttg_runtime::{
     Chunk, Credit, DeadParameters, Delivery, DeliveryId, Failure, FailureKind, JobUid, Outcome,
-    Receipt, SlotId, Timestamp, Values, WallTime, WorkerId,
+    SlotId, Timestamp, Values, WallTime, WorkerId,
 };
 
+use super::course::Reported;
 use super::messages::{DispatcherObservation, SlotFailure};
 use super::pace::Pace;
 use super::slots::Slots;
 use super::table::{InFlight, Manner, Stage, Table, manner};
+use crate::attempt::Attempt;
+use crate::lease_keeper::Held;
 use crate::result_sink::Settlement;
 
 /// How long a chunk whose kernel this worker lacks is kept from coming right back.
@@ -36,7 +39,7 @@ pub(super) enum Effect {
     /// Have the result sink settle these.
     Settle(Vec<Settlement>),
     /// Have the lease keeper renew these.
-    Hold(Vec<(DeliveryId, Receipt)>),
+    Hold(Vec<Held>),
     /// Have the lease keeper forget these.
     Release(Vec<DeliveryId>),
     /// End these evaluations at their next slice.
@@ -45,6 +48,8 @@ pub(super) enum Effect {
     Abandon(SlotId, SlotFailure),
     /// The same, unless the slot is at this delivery, whose time others watch.
     AbandonUnlessAt(SlotId, SlotFailure),
+    /// Tell that this ended with the loss of its lease.
+    TellLost(Box<Attempt>),
     /// Everything is settled and no more will come.
     Stop,
 }
@@ -66,6 +71,8 @@ pub(super) struct DispatcherState {
     pub(super) requested: Option<Credit>,
     pub(super) pace: Pace,
     pub(super) draining: bool,
+    /// Somebody wants to be told of each attempt.
+    pub(super) is_traced: bool,
     next_delivery: u64,
 }
 
@@ -90,6 +97,7 @@ impl DispatcherState {
             requested: None,
             pace: Pace::default(),
             draining: false,
+            is_traced: false,
             next_delivery: first,
         }
     }
@@ -122,9 +130,8 @@ impl DispatcherState {
             return Some(Settlement::nack(id, &entry.delivery, failure));
         }
         let dead = DeadParameters::all(chunk.range, failure.kind, &failure.message);
-        let outcome = Box::new(self.outcome(chunk, Vec::new(), dead, Duration::ZERO, wall));
-        let (receipt, values) = (entry.delivery.receipt, Values::new());
-        Some(Settlement::Commit { id, receipt, outcome, values })
+        let outcome = self.outcome(chunk, Vec::new(), dead, Duration::ZERO, wall);
+        Some(Settlement::commit(id, entry.delivery.receipt, outcome, Values::new()))
     }
 
     fn outcome(
@@ -174,7 +181,7 @@ pub(super) fn on_received(
     for delivery in deliveries {
         let id = DeliveryId(state.next_delivery);
         state.next_delivery += 1;
-        held.push((id, delivery.receipt));
+        held.push(state.held(id, &delivery));
         let chunk = &delivery.chunk;
         let (receipt, mut stage) = (delivery.receipt, Stage::Settling);
         let mut manner = Manner::Shared;
@@ -184,24 +191,22 @@ pub(super) fn on_received(
             settlements.push(Settlement::give_back(id, receipt, FOREIGN_KERNEL_DELAY));
         } else if verdict(chunk.counters, &chunk.spec.policy) == Verdict::GiveUp {
             let outcome = given_up(state, chunk, at.wall);
-            let (outcome, values) = (Box::new(outcome), Values::new());
-            settlements.push(Settlement::Commit { id, receipt, outcome, values });
+            settlements.push(Settlement::commit(id, receipt, outcome, Values::new()));
         } else {
             stage = Stage::Ready;
             manner = self::manner(&delivery);
             state.put_in_queue(id, manner, false);
         }
         let cancel = Cancel::default();
-        let entry = InFlight { delivery, stage, manner, cancel, lease_lost: false };
+        let (lease_lost, received, computed) = (false, at.now, None);
+        let entry = InFlight { delivery, stage, manner, cancel, lease_lost, received, computed };
         state.table.insert(id, entry);
     }
     let mut effects = Vec::new();
     if !held.is_empty() {
         effects.push(Effect::Hold(held));
     }
-    if !settlements.is_empty() {
-        effects.push(Effect::Settle(settlements));
-    }
+    effects.extend(state.settle(settlements, at.now));
     state.proceed(effects, at.now)
 }
 
@@ -239,10 +244,14 @@ pub(super) fn on_slot_lost(
     at: Moment,
 ) -> Vec<Effect> {
     let (mut settlements, mut effects) = (Vec::new(), Vec::new());
+    let begun = state.slots.begun(slot);
     for id in state.slots.close(slot).into_iter().rev() {
         if let Some(failed) = failed.filter(|failed| failed.delivery == id) {
             if failed.failure.kind == FailureKind::Timeout {
                 state.remember_hung(id);
+            }
+            if let Some(entry) = state.table.get_mut(id) {
+                entry.computed = begun.map(|begun| (begun.min(at.now), at.now));
             }
             settlements.extend(state.failed(id, failed.failure.clone(), at.wall));
         } else if state.draining {
@@ -255,9 +264,7 @@ pub(super) fn on_slot_lost(
             state.put_in_queue(id, manner, true);
         }
     }
-    if !settlements.is_empty() {
-        effects.push(Effect::Settle(settlements));
-    }
+    effects.extend(state.settle(settlements, at.now));
     state.proceed(effects, at.now)
 }
 
@@ -268,22 +275,27 @@ pub(super) fn on_evaluated(
     at: Moment,
 ) -> Vec<Effect> {
     let mut settlements = Vec::with_capacity(ended.len());
-    let mut released = Vec::new();
+    let (mut released, mut effects) = (Vec::new(), Vec::new());
+    let begun = ended.iter().find_map(|(id, _)| state.begun(*id)).unwrap_or(at.now);
+    let mut reported = Reported::new(begun, ended.len());
     for (id, evaluated) in ended {
         let slots = state.slots.len();
+        let computed = reported.next(&evaluated, at.now);
         let Some(entry) = state.unassign(id, at.now) else {
             continue;
         };
+        entry.computed = Some(computed);
         let receipt = entry.delivery.receipt;
         match evaluated {
             Evaluated::Completed { columns, dead, took, values } => {
                 let chunk = entry.delivery.chunk.clone();
                 state.pace.learn(took + storing(&values), slots);
-                let outcome = Box::new(state.outcome(&chunk, columns, dead, took, at.wall));
-                settlements.push(Settlement::Commit { id, receipt, outcome, values });
+                let outcome = state.outcome(&chunk, columns, dead, took, at.wall);
+                settlements.push(Settlement::commit(id, receipt, outcome, values));
             }
             Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, at.wall)),
             Evaluated::Cancelled if entry.lease_lost => {
+                effects.extend(state.lost(id, at.now));
                 state.table.remove(id);
                 released.push(id);
             }
@@ -292,13 +304,10 @@ pub(super) fn on_evaluated(
             }
         }
     }
-    let mut effects = Vec::new();
     if !released.is_empty() {
         effects.push(Effect::Release(released));
     }
-    if !settlements.is_empty() {
-        effects.push(Effect::Settle(settlements));
-    }
+    effects.extend(state.settle(settlements, at.now));
     state.proceed(effects, at.now)
 }
 
@@ -321,8 +330,7 @@ pub(super) fn on_leases_lost(
     lost: &[DeliveryId],
     at: Moment,
 ) -> Vec<Effect> {
-    let mut cancels = Vec::new();
-    let mut released = Vec::new();
+    let (mut cancels, mut released, mut effects) = (Vec::new(), Vec::new(), Vec::new());
     for id in lost {
         let Some(entry) = state.table.get_mut(*id) else {
             continue;
@@ -332,6 +340,7 @@ pub(super) fn on_leases_lost(
             Stage::Assigned(_) => cancels.push(entry.cancel.clone()),
             Stage::Settling => {}
             Stage::Ready => {
+                effects.extend(state.lost(*id, at.now));
                 state.table.remove(*id);
                 released.push(*id);
             }
@@ -340,7 +349,8 @@ pub(super) fn on_leases_lost(
     let table = &state.table;
     state.ready.retain(|id| table.get(*id).is_some());
     state.waiting_alone.retain(|id| table.get(*id).is_some());
-    state.proceed(vec![Effect::Cancel(cancels), Effect::Release(released)], at.now)
+    effects.extend([Effect::Cancel(cancels), Effect::Release(released)]);
+    state.proceed(effects, at.now)
 }
 
 /// Takes no more: what waits is given back now, what is computed at the end of its slice.
@@ -350,9 +360,7 @@ pub(super) fn on_drain(state: &mut DispatcherState, at: Moment) -> Vec<Effect> {
     let waiting = state.ready.drain(..).chain(state.waiting_alone.drain(..));
     let waiting: Vec<_> = waiting.collect();
     let returned: Vec<_> = waiting.into_iter().filter_map(|id| state.give_back(id)).collect();
-    if !returned.is_empty() {
-        effects.push(Effect::Settle(returned));
-    }
+    effects.extend(state.settle(returned, at.now));
     state.proceed(effects, at.now)
 }
 
@@ -363,3 +371,7 @@ mod tests;
 #[cfg(test)]
 #[path = "isolation_tests.rs"]
 mod isolation_tests;
+
+#[cfg(test)]
+#[path = "course_tests.rs"]
+mod course_tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ttg_runtime::kernel::Cancel;
 use ttg_runtime::retry::{Verdict, verdict};
-use ttg_runtime::{Delivery, DeliveryId, FailureKind, SlotId};
+use ttg_runtime::{Delivery, DeliveryId, FailureKind, SlotId, Timestamp};
 
 /// Where a delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,10 @@ pub(super) struct InFlight {
     pub(super) manner: Manner,
     pub(super) cancel: Cancel,
     pub(super) lease_lost: bool,
+    /// When it came.
+    pub(super) received: Timestamp,
+    /// From when to when its kernel ran, once that is over.
+    pub(super) computed: Option<(Timestamp, Timestamp)>,
 }
 
 /// The deliveries by their ids.

@@ -99,13 +99,13 @@ impl LeaseKeeper {
         match answers {
             Ok(Ok(answers)) => {
                 let lost = on_renewed(&mut state.leases, &ids, &answers, asked);
-                for (_, receipt) in &lost {
-                    let chunk = ChunkName::new(&receipt.key);
+                for held in &lost {
+                    let chunk = ChunkName::new(&held.receipt.key, held.span);
                     LeaseLost { chunk: chunk.in_events() }.emit(&ports.metrics);
                 }
                 self.0.stats.add_leases_lost(lost.len() as u64);
                 if let (Some(dispatcher), false) = (&state.dispatcher, lost.is_empty()) {
-                    let lost = lost.into_iter().map(|(id, _)| id).collect();
+                    let lost = lost.into_iter().map(|held| held.id).collect();
                     dispatcher.tell(DispatcherMsg::LeasesLost(lost));
                 }
             }

@@ -1,5 +1,6 @@
 //! What the lease keeper can be told.
 
+use ttg_observability::traces::SpanIds;
 use ttg_runtime::{DeliveryId, Receipt, Timestamp};
 
 use crate::address::Address;
@@ -11,11 +12,20 @@ pub(crate) enum LeaseKeeperMsg {
     Attach(Address<DispatcherMsg>),
     /// From the dispatcher: these are in flight here, their leases run since `since` at the
     /// earliest.
-    Hold { held: Vec<(DeliveryId, Receipt)>, since: Timestamp },
+    Hold { held: Vec<Held>, since: Timestamp },
     /// From the dispatcher: these are not, any more.
     Release(Vec<DeliveryId>),
     /// From its own timer: renew.
     Renew,
     /// From its own timer: tell monitors.
     Beat,
+}
+
+/// A delivery whose lease is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) id: DeliveryId,
+    pub(crate) receipt: Receipt,
+    /// Its span, in a process that traces.
+    pub(crate) span: Option<SpanIds>,
 }

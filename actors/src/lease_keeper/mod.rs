@@ -6,4 +6,4 @@ mod messages;
 mod state;
 
 pub(crate) use actor::LeaseKeeper;
-pub(crate) use messages::LeaseKeeperMsg;
+pub(crate) use messages::{Held, LeaseKeeperMsg};

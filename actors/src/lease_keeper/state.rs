@@ -6,11 +6,13 @@ use std::time::Duration;
 use ttg_runtime::broker::Renewed;
 use ttg_runtime::{DeliveryId, Receipt, Timestamp};
 
+use super::messages::Held;
+
 /// The leases held, each with when it was last taken or renewed.
 #[derive(Debug)]
 pub(super) struct Leases {
     renew_after: Duration,
-    held: BTreeMap<DeliveryId, (Receipt, Timestamp)>,
+    held: BTreeMap<DeliveryId, (Held, Timestamp)>,
 }
 
 impl Leases {
@@ -29,11 +31,11 @@ pub(super) fn on_attach(state: &mut Leases) {
 /// These are in flight since `since`. True if they are due for renewal already.
 pub(super) fn on_hold(
     state: &mut Leases,
-    held: Vec<(DeliveryId, Receipt)>,
+    held: Vec<Held>,
     since: Timestamp,
     now: Timestamp,
 ) -> bool {
-    state.held.extend(held.into_iter().map(|(id, receipt)| (id, (receipt, since))));
+    state.held.extend(held.into_iter().map(|held| (held.id, (held, since))));
     now.since(since) >= state.renew_after
 }
 
@@ -46,12 +48,12 @@ pub(super) fn on_release(state: &mut Leases, released: &[DeliveryId]) {
 
 /// The leases to renew now: most chunks are settled long before theirs is due.
 pub(super) fn on_renew(state: &Leases, now: Timestamp) -> (Vec<DeliveryId>, Vec<Receipt>) {
-    let due = |(_, since): &(Receipt, Timestamp)| now.since(*since) >= state.renew_after;
+    let due = |(_, since): &(Held, Timestamp)| now.since(*since) >= state.renew_after;
     state
         .held
         .iter()
         .filter(|(_, held)| due(held))
-        .map(|(id, (receipt, _))| (*id, *receipt))
+        .map(|(id, (held, _))| (*id, held.receipt))
         .unzip()
 }
 
@@ -61,7 +63,7 @@ pub(super) fn on_renewed(
     ids: &[DeliveryId],
     answers: &[Renewed],
     asked: Timestamp,
-) -> Vec<(DeliveryId, Receipt)> {
+) -> Vec<Held> {
     let mut lost = Vec::new();
     for (id, answer) in ids.iter().zip(answers) {
         match answer {
@@ -71,7 +73,7 @@ pub(super) fn on_renewed(
                 }
             }
             // What is not held any more was settled while the renewal was on its way.
-            Renewed::Lost => lost.extend(state.held.remove(id).map(|(receipt, _)| (*id, receipt))),
+            Renewed::Lost => lost.extend(state.held.remove(id).map(|(held, _)| held)),
         }
     }
     lost
@@ -83,13 +85,13 @@ mod tests {
 
     use super::*;
 
-    fn lease(id: u64) -> (DeliveryId, Receipt) {
+    fn lease(id: u64) -> Held {
         let key = IdempotencyKey {
             job: JobUid::from([0; 16]),
             chunk: ChunkIndex(id),
             generation: Generation(0),
         };
-        (DeliveryId(id), Receipt { key, token: [id, 0] })
+        Held { id: DeliveryId(id), receipt: Receipt { key, token: [id, 0] }, span: None }
     }
 
     fn at(seconds: u64) -> Timestamp {

@@ -15,6 +15,7 @@ use ttg_runtime::{BrokerError, Failure, KeptValues, Outcome, Timestamp, ValuesId
 use super::messages::ResultSinkMsg;
 use super::state::{BATCH_MAX, Batch, Gathered, on_flush, on_settle};
 use crate::address::{Address, Handling};
+use crate::attempt::{Attempt, Ended};
 use crate::chunk_name::ChunkName;
 use crate::config::Wiring;
 use crate::dispatcher::DispatcherMsg;
@@ -146,7 +147,9 @@ impl ResultSink {
         let broker = &self.0.ports.broker;
         let answers = self.insist(|| broker.commit(outcomes)).await?;
         let mut counts = WorkerCounts::default();
-        for ((_, outcome), answer) in outcomes.iter().zip(answers) {
+        for (((_, outcome), told_by), answer) in
+            outcomes.iter().zip(&batch.told_by.commits).zip(answers)
+        {
             match answer {
                 Committed::First => {
                     counts.chunks += u64::from(!outcome.is_dead());
@@ -157,15 +160,15 @@ impl ResultSink {
                 Committed::Duplicate => counts.duplicates += 1,
                 Committed::Dropped => {}
             }
-            self.tell_of_commit(outcome, answer);
+            self.tell_of_commit(outcome, answer, told_by.as_deref());
         }
         self.0.stats.add_commits(counts);
         Ok(())
     }
 
-    fn tell_of_commit(&self, outcome: &Outcome, answer: Committed) {
+    fn tell_of_commit(&self, outcome: &Outcome, answer: Committed, told_by: Option<&Attempt>) {
         let metrics = &self.0.ports.metrics;
-        let name = ChunkName::new(&outcome.key);
+        let name = ChunkName::new(&outcome.key, told_by.map(Attempt::span));
         let chunk = name.in_events();
         match answer {
             Committed::First if outcome.is_dead() => {
@@ -185,6 +188,21 @@ impl ResultSink {
                 ChunkDropped { chunk, reason: "its job is unknown or cancelled" }.emit(metrics);
             }
         }
+        self.tell(
+            told_by,
+            &match answer {
+                Committed::First => Ended::Committed(outcome),
+                Committed::Duplicate => Ended::Duplicate,
+                Committed::Dropped => Ended::Dropped,
+            },
+        );
+    }
+
+    fn tell(&self, told_by: Option<&Attempt>, ended: &Ended<'_>) {
+        let Wiring { config, ports, .. } = &*self.0;
+        if let Some((attempt, traces)) = told_by.zip(ports.traces.as_ref()) {
+            attempt.tell(traces, &config.worker, ended, ports.clock.now());
+        }
     }
 
     async fn nack(&self, batch: &Batch) -> Result<(), Fault> {
@@ -193,23 +211,27 @@ impl ResultSink {
         }
         let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
         let answers = self.insist(|| broker.nack(&batch.nacks)).await?;
-        for ((nack, (failures, max_attempts)), answer) in
-            batch.nacks.iter().zip(&batch.attempts).zip(answers)
-        {
-            let name = ChunkName::new(&nack.receipt.key);
+        let nacks = batch.nacks.iter().zip(&batch.attempts).zip(&batch.told_by.nacks);
+        for (((nack, (failures, max_attempts)), told_by), answer) in nacks.zip(answers) {
+            let told_by = told_by.as_deref();
+            let name = ChunkName::new(&nack.receipt.key, told_by.map(Attempt::span));
             let chunk = name.in_events();
             match answer {
-                Settled::Applied => ChunkFailed {
-                    chunk,
-                    failures: *failures,
-                    max_attempts: *max_attempts,
-                    retry_in: nack.retry_in,
-                    error: &nack.failure.to_string(),
+                Settled::Applied => {
+                    let failed = ChunkFailed {
+                        chunk,
+                        failures: *failures,
+                        max_attempts: *max_attempts,
+                        retry_in: nack.retry_in,
+                        error: &nack.failure.to_string(),
+                    };
+                    failed.emit(metrics);
+                    self.tell(told_by, &Ended::Nacked(&nack.failure, nack.retry_in));
                 }
-                .emit(metrics),
                 Settled::Stale => {
                     self.0.stats.add_leases_lost(1);
                     LeaseLost { chunk }.emit(metrics);
+                    self.tell(told_by, &Ended::Stale);
                 }
             }
         }
@@ -223,15 +245,21 @@ impl ResultSink {
         let (broker, metrics) = (&self.0.ports.broker, &self.0.ports.metrics);
         let call = || broker.give_back(&batch.give_backs);
         let answers = self.insist(call).await?;
-        for (back, answer) in batch.give_backs.iter().zip(answers) {
-            let name = ChunkName::new(&back.receipt.key);
+        let backs = batch.give_backs.iter().zip(&batch.told_by.give_backs);
+        for ((back, told_by), answer) in backs.zip(answers) {
+            let told_by = told_by.as_deref();
+            let name = ChunkName::new(&back.receipt.key, told_by.map(Attempt::span));
             let chunk = name.in_events();
             let reason = if back.retry_in.is_zero() { "unfinished" } else { "kernel is not here" };
             match answer {
-                Settled::Applied => ChunkGivenBack { chunk, reason }.emit(metrics),
+                Settled::Applied => {
+                    ChunkGivenBack { chunk, reason }.emit(metrics);
+                    self.tell(told_by, &Ended::GivenBack(reason));
+                }
                 Settled::Stale => {
                     self.0.stats.add_leases_lost(1);
                     LeaseLost { chunk }.emit(metrics);
+                    self.tell(told_by, &Ended::Stale);
                 }
             }
         }

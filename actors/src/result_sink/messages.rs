@@ -7,6 +7,7 @@ use ttg_runtime::broker::GiveBack;
 use ttg_runtime::{Delivery, DeliveryId, Failure, JobSpec, Outcome, Receipt, Values};
 
 use crate::address::Address;
+use crate::attempt::Attempt;
 use crate::dispatcher::DispatcherMsg;
 
 /// The result sink's public face.
@@ -21,7 +22,13 @@ pub(crate) enum ResultSinkMsg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settlement {
     /// Store its outcome, after the values that are to be kept.
-    Commit { id: DeliveryId, receipt: Receipt, outcome: Box<Outcome>, values: Values },
+    Commit {
+        id: DeliveryId,
+        receipt: Receipt,
+        outcome: Box<Outcome>,
+        values: Values,
+        told_by: Option<Box<Attempt>>,
+    },
     /// It failed: again later.
     Nack {
         id: DeliveryId,
@@ -30,12 +37,22 @@ pub(crate) enum Settlement {
         /// Failures with this one.
         failures: u32,
         spec: Arc<JobSpec>,
+        told_by: Option<Box<Attempt>>,
     },
     /// It is innocent: again by anyone.
-    GiveBack { id: DeliveryId, back: GiveBack },
+    GiveBack { id: DeliveryId, back: GiveBack, told_by: Option<Box<Attempt>> },
 }
 
 impl Settlement {
+    pub(crate) fn commit(
+        id: DeliveryId,
+        receipt: Receipt,
+        outcome: Outcome,
+        values: Values,
+    ) -> Self {
+        Self::Commit { id, receipt, outcome: Box::new(outcome), values, told_by: None }
+    }
+
     pub(crate) fn nack(id: DeliveryId, delivery: &Delivery, failure: Failure) -> Self {
         let chunk = &delivery.chunk;
         Self::Nack {
@@ -44,16 +61,26 @@ impl Settlement {
             failure,
             failures: chunk.counters.failures.saturating_add(1),
             spec: Arc::clone(&chunk.spec),
+            told_by: None,
         }
     }
 
-    pub(super) fn id(&self) -> DeliveryId {
+    /// Once it is settled, this is told.
+    pub(crate) fn is_told_by(&mut self, attempt: Option<Box<Attempt>>) {
+        match self {
+            Self::Commit { told_by, .. }
+            | Self::Nack { told_by, .. }
+            | Self::GiveBack { told_by, .. } => *told_by = attempt,
+        }
+    }
+
+    pub(crate) fn id(&self) -> DeliveryId {
         match self {
             Self::Commit { id, .. } | Self::Nack { id, .. } | Self::GiveBack { id, .. } => *id,
         }
     }
 
     pub(crate) fn give_back(id: DeliveryId, receipt: Receipt, retry_in: Duration) -> Self {
-        Self::GiveBack { id, back: GiveBack { receipt, retry_in } }
+        Self::GiveBack { id, back: GiveBack { receipt, retry_in }, told_by: None }
     }
 }

@@ -6,6 +6,7 @@ use ttg_runtime::broker::{GiveBack, Nack};
 use ttg_runtime::{DeliveryId, Outcome, Receipt, Timestamp, Values};
 
 use super::messages::Settlement;
+use crate::attempt::Attempt;
 
 /// The most settlements of one batch. Brokers' scripts take no more values.
 pub(super) const BATCH_MAX: usize = 1_000;
@@ -27,8 +28,18 @@ pub(super) struct Batch {
     /// For each nack: failures with it, and the job's limit.
     pub(super) attempts: Vec<(u32, u32)>,
     pub(super) give_backs: Vec<GiveBack>,
+    /// What is told of each commit, nack and give-back.
+    pub(super) told_by: ToldBy,
     /// All of them, for the reply.
     pub(super) ids: Vec<DeliveryId>,
+}
+
+/// What is told of each settlement of a batch, by kind.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ToldBy {
+    pub(super) commits: Vec<Option<Box<Attempt>>>,
+    pub(super) nacks: Vec<Option<Box<Attempt>>>,
+    pub(super) give_backs: Vec<Option<Box<Attempt>>>,
 }
 
 /// What waits to be settled.
@@ -83,16 +94,19 @@ pub(super) fn on_flush(
     for settlement in state.waiting.drain(..state.waiting.len().min(BATCH_MAX)) {
         batch.ids.push(settlement.id());
         match settlement {
-            Settlement::Commit { receipt, outcome, values, .. } => {
+            Settlement::Commit { receipt, outcome, values, told_by, .. } => {
+                batch.told_by.commits.push(told_by);
                 batch.commits.push((receipt, *outcome));
                 batch.values.push(values);
             }
-            Settlement::Nack { receipt, failure, failures, spec, .. } => {
+            Settlement::Nack { receipt, failure, failures, spec, told_by, .. } => {
+                batch.told_by.nacks.push(told_by);
                 let retry_in = ttg_runtime::retry::backoff(&spec.policy, failures, jitter());
                 batch.nacks.push(Nack { receipt, retry_in, failure });
                 batch.attempts.push((failures, spec.policy.max_attempts));
             }
-            Settlement::GiveBack { mut back, .. } => {
+            Settlement::GiveBack { mut back, told_by, .. } => {
+                batch.told_by.give_backs.push(told_by);
                 // Or a worker that cannot evaluate the chunk asks again at the very moment at which
                 // it is due, each time, and nobody else ever gets it.
                 back.retry_in += back.retry_in.mul_f64(jitter() / 2.0);

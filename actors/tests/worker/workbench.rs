@@ -95,6 +95,7 @@ impl Workbench {
             execution: Arc::new(ThreadExecution::new(clock, concurrency)),
             kernels: Kernels::builtin().with(Moody).unwrap(),
             metrics: self.metrics.clone(),
+            traces: None,
         };
         Worker::start(config, ports).await.unwrap()
     }

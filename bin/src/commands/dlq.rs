@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use ttg_observability::metrics::Metrics;
 use ttg_runtime::broker::JobState;
 use ttg_runtime::{
     Broker, Chunk, Clock, Counters, DeadParameters, Failure, FailureKind, IdempotencyKey,
@@ -15,6 +16,7 @@ use crate::dead_letters::{DeadLetters, Replay};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::{self, bar};
+use crate::traces::TracesOfProcess;
 use crate::{build, logging, lookup, publisher};
 
 /// Groups that people are shown; programs get all.
@@ -23,7 +25,10 @@ const GROUPS_SHOWN: usize = 20;
 /// Outcomes per commit.
 const BATCH: usize = 500;
 
-pub(crate) async fn dlq(arguments: DlqArguments) -> Result<Exit, CommandError> {
+pub(crate) async fn dlq(
+    arguments: DlqArguments,
+    traces: &TracesOfProcess,
+) -> Result<Exit, CommandError> {
     let (DlqCommand::List(of) | DlqCommand::Retry(of) | DlqCommand::Drop(of)) = &arguments.command;
     let DlqJobArguments { job, common } = of;
     logging::start(common, None, &bar(true))?;
@@ -36,13 +41,16 @@ pub(crate) async fn dlq(arguments: DlqArguments) -> Result<Exit, CommandError> {
         }
         DlqCommand::Retry(_) => {
             expect_finished(&*broker, &job).await?;
+            traces.start(common, None, &Metrics::new(build::VERSION, build::COMMIT))?;
+            let mut submitting = traces.submission("dlq retry");
             let replays = letters.replays();
             let spec = Arc::new(job.spec.clone());
+            let trace = submitting.publishes(&job);
             let chunks: Vec<_> =
-                replays.iter().map(|replay| chunk_of(&job, &spec, replay)).collect();
-            publisher::publish_all(&*broker, &chunks)
-                .await
-                .map_err(CommandError::broker("the dead letters could not be published"))?;
+                replays.iter().map(|replay| chunk_of(&job, &spec, replay, &trace)).collect();
+            let published = publisher::publish_all(&*broker, &chunks).await;
+            submitting.ended(&published);
+            published.map_err(CommandError::broker("the dead letters could not be published"))?;
             done("retried", &*broker, &job, &replays, common.json).await?;
         }
         DlqCommand::Drop(_) => {
@@ -72,7 +80,7 @@ async fn expect_finished(broker: &dyn Broker, job: &JobRecord) -> Result<(), Com
 }
 
 /// The replay as a chunk that remembers why it died, so that a killer is isolated at once.
-fn chunk_of(job: &JobRecord, spec: &Arc<JobSpec>, replay: &Replay) -> Chunk {
+fn chunk_of(job: &JobRecord, spec: &Arc<JobSpec>, replay: &Replay, trace: &TraceContext) -> Chunk {
     let Replay { chunk, generation, range, reason } = replay;
     let parameter = Some(range.start());
     Chunk {
@@ -80,7 +88,7 @@ fn chunk_of(job: &JobRecord, spec: &Arc<JobSpec>, replay: &Replay) -> Chunk {
         range: *range,
         counters: Counters::default(),
         last_failure: Some(Failure::new(reason.kind, parameter, reason.message.as_str())),
-        trace: TraceContext::default(),
+        trace: trace.clone(),
         spec: Arc::clone(spec),
     }
 }

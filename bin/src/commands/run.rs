@@ -17,9 +17,15 @@ use crate::report::ProgressView;
 use crate::shards::ShardStore;
 use crate::signals::Signals;
 use crate::submission::Submission;
+use crate::traces::TracesOfProcess;
+use crate::worker::Sight;
 use crate::{build, logging, publisher, report, settings, worker};
 
-pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exit, CommandError> {
+pub(crate) async fn run(
+    arguments: RunArguments,
+    kernels: Kernels,
+    traces_of_process: &TracesOfProcess,
+) -> Result<Exit, CommandError> {
     let (settings, worker_settings) = settings::job_and_worker(&arguments.job, &arguments.worker)?;
     let (settings, alone) = match arguments.shard.shard {
         Some(shard) => (settings.cut_to(shard)?, Some(ShardStore::of(&arguments.common, shard)?)),
@@ -35,6 +41,8 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     let metrics = Metrics::new(build::VERSION, build::COMMIT);
     let (version, commit) = (build::VERSION, build::COMMIT);
     Starting { command: "run", version, commit }.emit(&metrics);
+    let traces = traces_of_process.start(&arguments.common, Some(&id), &metrics)?;
+    let mut submitting = traces_of_process.submission("run");
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
@@ -55,17 +63,19 @@ pub(crate) async fn run(arguments: RunArguments, kernels: Kernels) -> Result<Exi
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
         .emit(&metrics);
-    let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, metrics.clone());
-    let worker = worker.await?;
+    let sight = Sight { metrics: metrics.clone(), traces };
+    let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, sight).await?;
     if let Some(endpoint) = endpoint {
         endpoint.serve(Watched::new(&metrics, &broker, Some(worker.health())));
     }
-    let publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
+    let trace = submitting.publishes(&job);
+    let publish = publisher::publish(Arc::clone(&broker), job.clone(), trace.clone(), submitting);
+    let publisher = tokio::spawn(publish);
     Running { job: Some(job.name.as_str()) }.emit(&metrics);
 
     let publisher = Some(publisher);
     let every = arguments.progress.progress_every;
     let view = ProgressView::new(bar, job.name.clone(), every);
-    let awaited = AwaitedJob { broker, job, worker: Some(worker), publisher, metrics };
+    let awaited = AwaitedJob { broker, job, worker: Some(worker), publisher, trace, metrics };
     awaited.until_the_end(&mut signals, view, arguments.common.json).await
 }

@@ -18,11 +18,13 @@ use crate::report::{self, ALIVE, JobReport, ProgressView};
 use crate::settings::{self, JobSettings};
 use crate::signals::Signals;
 use crate::submission::Submission;
+use crate::traces::TracesOfProcess;
 use crate::{build, logging, publisher};
 
 pub(crate) async fn submit(
     arguments: SubmitArguments,
     kernels: Kernels,
+    traces: &TracesOfProcess,
 ) -> Result<Exit, CommandError> {
     let settings = JobSettings::try_from(&arguments.job)?;
     let url = BrokerUrl::of(&arguments.common)?;
@@ -32,6 +34,8 @@ pub(crate) async fn submit(
     let metrics = Metrics::new(build::VERSION, build::COMMIT);
     let (version, commit) = (build::VERSION, build::COMMIT);
     Starting { command: "submit", version, commit }.emit(&metrics);
+    traces.start(&arguments.common, None, &metrics)?;
+    let mut submitting = traces.submission("submit");
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
@@ -42,13 +46,15 @@ pub(crate) async fn submit(
     if let Some(endpoint) = endpoint {
         endpoint.serve(Watched::new(&metrics, &broker, None));
     }
-    let mut publisher = tokio::spawn(publisher::publish(Arc::clone(&broker), job.clone()));
+    let trace = submitting.publishes(&job);
+    let publish = publisher::publish(Arc::clone(&broker), job.clone(), trace.clone(), submitting);
+    let mut publisher = tokio::spawn(publish);
     let json = arguments.common.json;
     if arguments.wait {
         let publisher = Some(publisher);
         let every = arguments.progress.progress_every;
         let view = ProgressView::new(bar, job.name.clone(), every);
-        let awaited = AwaitedJob { broker, job, worker: None, publisher, metrics };
+        let awaited = AwaitedJob { broker, job, worker: None, publisher, trace, metrics };
         return awaited.until_the_end(&mut signals, view, json).await;
     }
     tokio::select! {

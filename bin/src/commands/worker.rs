@@ -21,6 +21,8 @@ use crate::metered::Metered;
 use crate::report::{self, bar};
 use crate::settings::WorkerSettings;
 use crate::signals::Signals;
+use crate::traces::TracesOfProcess;
+use crate::worker::Sight;
 use crate::{build, logging};
 
 /// How often the awaited job is looked at while this worker commits nothing.
@@ -32,6 +34,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) async fn worker(
     arguments: WorkArguments,
     kernels: Kernels,
+    traces: &TracesOfProcess,
 ) -> Result<Exit, CommandError> {
     let settings = WorkerSettings::try_from(&arguments.worker)?;
     let awaited = arguments.end.until_complete.as_ref().map(|name| name.parse()).transpose()?;
@@ -41,6 +44,7 @@ pub(crate) async fn worker(
     let metrics = Metrics::new(build::VERSION, build::COMMIT);
     let (version, commit) = (build::VERSION, build::COMMIT);
     Starting { command: "worker", version, commit }.emit(&metrics);
+    let traces = traces.start(&arguments.common, Some(&id), &metrics)?;
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
@@ -49,9 +53,8 @@ pub(crate) async fn worker(
     let slots = settings.concurrency.get().into();
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots }.emit(&metrics);
     let started = SystemClock.now();
-    let metrics_of_actors = metrics.clone();
-    let worker =
-        crate::worker::start(id.clone(), settings, Arc::clone(&broker), kernels, metrics_of_actors);
+    let sight = Sight { metrics: metrics.clone(), traces };
+    let worker = crate::worker::start(id.clone(), settings, Arc::clone(&broker), kernels, sight);
     let mut worker = worker.await?;
     if let Some(endpoint) = endpoint {
         endpoint.serve(Watched::new(&metrics, &broker, Some(worker.health())));

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tracing::field::{Value, display};
 use tracing::{debug, error, warn};
 
 use super::Event;
 use crate::metrics::{ChunkOutcome, Metrics};
+use crate::traces::SpanIds;
 
 /// Which chunk an event is about.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +18,14 @@ pub struct ChunkRef<'a> {
     pub index: u64,
     /// 0 for the job as it was submitted; more for each replay of dead parameters.
     pub generation: u32,
+    /// The span of this delivery, in a process that traces.
+    pub span: Option<SpanIds>,
+}
+
+impl ChunkRef<'_> {
+    fn ids(self) -> (Option<impl Value>, Option<impl Value>) {
+        (self.span.map(|ids| display(ids.trace_id())), self.span.map(|ids| display(ids.span_id())))
+    }
 }
 
 /// Its outcome was the first to be stored, with at least one completed parameter.
@@ -35,17 +45,25 @@ pub struct ChunkCompleted<'a> {
 
 impl Event for ChunkCompleted<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { chunk: ChunkRef { job, index: chunk, generation }, completed, dead, .. } = self;
+        let (trace_id, span_id) = self.chunk.ids();
+        let Self { chunk: ChunkRef { job, index: chunk, generation, .. }, completed, dead, .. } =
+            self;
         metrics.chunks(ChunkOutcome::Completed).add(1);
         metrics.parameters().add(completed.saturating_add(dead));
         metrics.chunk_duration().observe(self.duration);
         let seconds = self.duration.as_secs_f64();
         let (event, error) = ("chunk_completed", self.error);
         if dead == 0 {
-            debug!(event, job, chunk, generation, completed, seconds, "chunk completed");
+            debug!(
+                event,
+                job, chunk, generation, trace_id, span_id, completed, seconds, "chunk completed"
+            );
         } else {
             let message = "chunk completed without its dead parameters";
-            error!(event, job, chunk, generation, completed, dead, seconds, error, message);
+            error!(
+                event,
+                job, chunk, generation, trace_id, span_id, completed, dead, seconds, error, message
+            );
         }
     }
 }
@@ -67,13 +85,16 @@ pub struct ChunkFailed<'a> {
 
 impl Event for ChunkFailed<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { chunk: ChunkRef { job, index: chunk, generation }, failures, .. } = self;
+        let (trace_id, span_id) = self.chunk.ids();
+        let Self { chunk: ChunkRef { job, index: chunk, generation, .. }, failures, .. } = self;
         metrics.chunks(ChunkOutcome::Failed).add(1);
         warn!(
             event = "chunk_failed",
             job,
             chunk,
             generation,
+            trace_id,
+            span_id,
             failures,
             max_attempts = self.max_attempts,
             retry_in_seconds = self.retry_in.as_secs_f64(),
@@ -96,10 +117,14 @@ pub struct ChunkDead<'a> {
 
 impl Event for ChunkDead<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { chunk: ChunkRef { job, index: chunk, generation }, dead, error } = self;
+        let (trace_id, span_id) = self.chunk.ids();
+        let Self { chunk: ChunkRef { job, index: chunk, generation, .. }, dead, error } = self;
         metrics.chunks(ChunkOutcome::Dead).add(1);
         metrics.parameters().add(dead);
-        error!(event = "chunk_dead", job, chunk, generation, dead, error, "chunk is dead");
+        error!(
+            event = "chunk_dead",
+            job, chunk, generation, trace_id, span_id, dead, error, "chunk is dead"
+        );
     }
 }
 
@@ -114,9 +139,13 @@ pub struct ChunkGivenBack<'a> {
 
 impl Event for ChunkGivenBack<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { chunk: ChunkRef { job, index: chunk, generation }, reason } = self;
+        let (trace_id, span_id) = self.chunk.ids();
+        let Self { chunk: ChunkRef { job, index: chunk, generation, .. }, reason } = self;
         metrics.chunks(ChunkOutcome::GivenBack).add(1);
-        debug!(event = "chunk_given_back", job, chunk, generation, reason, "chunk given back");
+        debug!(
+            event = "chunk_given_back",
+            job, chunk, generation, trace_id, span_id, reason, "chunk given back"
+        );
     }
 }
 
@@ -131,9 +160,13 @@ pub struct ChunkDropped<'a> {
 
 impl Event for ChunkDropped<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { chunk: ChunkRef { job, index: chunk, generation }, reason } = self;
+        let (trace_id, span_id) = self.chunk.ids();
+        let Self { chunk: ChunkRef { job, index: chunk, generation, .. }, reason } = self;
         metrics.chunks(ChunkOutcome::Dropped).add(1);
-        debug!(event = "chunk_dropped", job, chunk, generation, reason, "chunk dropped");
+        debug!(
+            event = "chunk_dropped",
+            job, chunk, generation, trace_id, span_id, reason, "chunk dropped"
+        );
     }
 }
 
@@ -146,10 +179,14 @@ pub struct DuplicateDropped<'a> {
 
 impl Event for DuplicateDropped<'_> {
     fn emit(self, metrics: &Metrics) {
-        let ChunkRef { job, index: chunk, generation } = self.chunk;
+        let (trace_id, span_id) = self.chunk.ids();
+        let ChunkRef { job, index: chunk, generation, .. } = self.chunk;
         metrics.chunks(ChunkOutcome::Dropped).add(1);
         metrics.duplicates_dropped().add(1);
-        debug!(event = "duplicate_dropped", job, chunk, generation, "chunk was settled already");
+        debug!(
+            event = "duplicate_dropped",
+            job, chunk, generation, trace_id, span_id, "chunk was settled already"
+        );
     }
 }
 
@@ -162,9 +199,13 @@ pub struct LeaseLost<'a> {
 
 impl Event for LeaseLost<'_> {
     fn emit(self, metrics: &Metrics) {
-        let ChunkRef { job, index: chunk, generation } = self.chunk;
+        let (trace_id, span_id) = self.chunk.ids();
+        let ChunkRef { job, index: chunk, generation, .. } = self.chunk;
         metrics.lease_lost().add(1);
-        warn!(event = "lease_lost", job, chunk, generation, "lease lost, work cancelled");
+        warn!(
+            event = "lease_lost",
+            job, chunk, generation, trace_id, span_id, "lease lost, work cancelled"
+        );
     }
 }
 
@@ -181,12 +222,16 @@ pub struct Redelivered<'a> {
 
 impl Event for Redelivered<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { chunk: ChunkRef { job, index: chunk, generation }, .. } = self;
+        let (trace_id, span_id) = self.chunk.ids();
+        let Self { chunk: ChunkRef { job, index: chunk, generation, .. }, .. } = self;
         let Self { failures, silent_deliveries, .. } = self;
         metrics.redeliveries().add(1);
         // A failure was told when it happened, and silences are told together.
         let message = "chunk delivered again";
-        debug!(event = "redelivered", job, chunk, generation, failures, silent_deliveries, message);
+        debug!(
+            event = "redelivered",
+            job, chunk, generation, trace_id, span_id, failures, silent_deliveries, message
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::{ActorKind, JobParameters, RestartReason};
 use crate::telemetry::LogFormat;
 use crate::telemetry::capture::{capture, identity};
 
-const CHUNK: ChunkRef<'static> = ChunkRef { job: "sweep", index: 17, generation: 0 };
+const CHUNK: ChunkRef<'static> = ChunkRef { job: "sweep", index: 17, generation: 0, span: None };
 
 /// The event's one line without time, target and identity, and the series whose numbers it changed.
 fn told(event: impl Event) -> (Value, Vec<String>) {

@@ -52,6 +52,8 @@ pub enum Metric {
     BrokerReconnects,
     /// `ttg_lease_lost_total`
     LeaseLost,
+    /// `ttg_spans_dropped_total`
+    SpansDropped,
     /// `ttg_job_parameters`
     JobParameters,
     /// `ttg_build_info`
@@ -60,7 +62,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Chunks,
         Self::Parameters,
         Self::ChunkDuration,
@@ -78,6 +80,7 @@ impl Metric {
         Self::BrokerUp,
         Self::BrokerReconnects,
         Self::LeaseLost,
+        Self::SpansDropped,
         Self::JobParameters,
         Self::BuildInfo,
     ];
@@ -102,6 +105,7 @@ impl Metric {
             Self::BrokerUp => "ttg_broker_up",
             Self::BrokerReconnects => "ttg_broker_reconnects_total",
             Self::LeaseLost => "ttg_lease_lost_total",
+            Self::SpansDropped => "ttg_spans_dropped_total",
             Self::JobParameters => "ttg_job_parameters",
             Self::BuildInfo => "ttg_build_info",
         }
@@ -129,6 +133,7 @@ impl Metric {
             Self::BrokerUp => "Whether the broker answered the last call; 1 or 0.",
             Self::BrokerReconnects => "Connections to the broker that were lost and regained.",
             Self::LeaseLost => "Leases that ended while this worker still held the chunk.",
+            Self::SpansDropped => "Spans that no collector took.",
             Self::JobParameters => "Parameters of a job, by what became of them.",
             Self::BuildInfo => "The build that runs; always 1.",
         }
@@ -145,7 +150,8 @@ impl Metric {
             | Self::DuplicatesDropped
             | Self::BrokerErrors
             | Self::BrokerReconnects
-            | Self::LeaseLost => MetricKind::Counter,
+            | Self::LeaseLost
+            | Self::SpansDropped => MetricKind::Counter,
             Self::InFlight
             | Self::QueueDepth
             | Self::ActorMailboxDepth
@@ -177,7 +183,8 @@ impl Metric {
             | Self::DuplicatesDropped
             | Self::BrokerUp
             | Self::BrokerReconnects
-            | Self::LeaseLost => &[],
+            | Self::LeaseLost
+            | Self::SpansDropped => &[],
         }
     }
 
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn the_metrics_are_exactly_these() {
         use MetricKind::{Counter, Gauge, Histogram};
-        let expected: [(&str, MetricKind, &[&str]); 19] = [
+        let expected: [(&str, MetricKind, &[&str]); 20] = [
             ("ttg_chunks_total", Counter, &["outcome"]),
             ("ttg_parameters_total", Counter, &[]),
             ("ttg_chunk_duration_seconds", Histogram, &[]),
@@ -233,6 +240,7 @@ mod tests {
             ("ttg_broker_up", Gauge, &[]),
             ("ttg_broker_reconnects_total", Counter, &[]),
             ("ttg_lease_lost_total", Counter, &[]),
+            ("ttg_spans_dropped_total", Counter, &[]),
             ("ttg_job_parameters", Gauge, &["ttg_job", "state"]),
             ("ttg_build_info", Gauge, &["version", "commit"]),
         ];

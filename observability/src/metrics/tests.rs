@@ -104,6 +104,7 @@ fn each_handle_counts_into_its_own_series() {
     metrics.broker_operation(BrokerOperation::Commit).observe(Duration::from_millis(1));
     metrics.broker_reconnects().add(12);
     metrics.lease_lost().add(13);
+    metrics.spans_dropped().add(14);
     for line in [
         r#"ttg_chunks_total{outcome="given_back"} 7"#,
         "ttg_parameters_total 700",
@@ -123,6 +124,7 @@ fn each_handle_counts_into_its_own_series() {
         r#"ttg_broker_operation_seconds_count{operation="commit"} 1"#,
         "ttg_broker_reconnects_total 12",
         "ttg_lease_lost_total 13",
+        "ttg_spans_dropped_total 14",
     ] {
         assert!(has_line(&metrics, line), "missing: {line}\n{}", metrics.render());
     }

@@ -1,0 +1,76 @@
+//! When each delivery was where, for its trace.
+
+use ttg_runtime::kernel::Evaluated;
+use ttg_runtime::{DeliveryId, Timestamp};
+
+use super::state::{DispatcherState, Effect};
+use super::table::Manner;
+use crate::attempt::{Attempt, span_of};
+use crate::lease_keeper::Held;
+use crate::result_sink::Settlement;
+
+/// The evaluations that one slot reports together, one after the other since `begun`.
+pub(super) struct Reported {
+    cursor: Timestamp,
+    left: usize,
+}
+
+impl Reported {
+    pub(super) fn new(begun: Timestamp, evaluations: usize) -> Self {
+        Self { cursor: begun, left: evaluations }
+    }
+
+    /// From when to when the next one was evaluated. Only one that came to its end tells how long
+    /// that took; of the others, the last one ended just now.
+    pub(super) fn next(&mut self, evaluated: &Evaluated, now: Timestamp) -> (Timestamp, Timestamp) {
+        self.left = self.left.saturating_sub(1);
+        let from = self.cursor.min(now);
+        let to = match evaluated {
+            Evaluated::Completed { took, .. } => from.after(*took).min(now),
+            Evaluated::Failed(_) | Evaluated::Cancelled if self.left == 0 => now,
+            Evaluated::Failed(_) | Evaluated::Cancelled => from,
+        };
+        self.cursor = to;
+        (from, to)
+    }
+}
+
+impl DispatcherState {
+    /// Has these settled, with what is to be told of them.
+    pub(super) fn settle(
+        &self,
+        mut settlements: Vec<Settlement>,
+        now: Timestamp,
+    ) -> Option<Effect> {
+        if self.is_traced {
+            for settlement in &mut settlements {
+                let attempt = self.attempt(settlement.id(), now);
+                settlement.is_told_by(attempt);
+            }
+        }
+        (!settlements.is_empty()).then_some(Effect::Settle(settlements))
+    }
+
+    /// Tells of one whose lease was lost.
+    pub(super) fn lost(&self, id: DeliveryId, now: Timestamp) -> Option<Effect> {
+        let attempt = self.is_traced.then(|| self.attempt(id, now)).flatten();
+        attempt.map(Effect::TellLost)
+    }
+
+    /// What the lease keeper is told of one that came.
+    pub(super) fn held(&self, id: DeliveryId, delivery: &ttg_runtime::Delivery) -> Held {
+        let span = self.is_traced.then(|| span_of(&delivery.chunk));
+        Held { id, receipt: delivery.receipt, span }
+    }
+
+    fn attempt(&self, id: DeliveryId, now: Timestamp) -> Option<Box<Attempt>> {
+        let entry = self.table.get(id)?;
+        Some(Box::new(Attempt {
+            delivery: entry.delivery.clone(),
+            isolated: entry.manner != Manner::Shared,
+            received: entry.received,
+            computed: entry.computed,
+            decided: now,
+        }))
+    }
+}

@@ -1,0 +1,94 @@
+//! Tests of what is told of attempts, apart for length.
+
+use super::tests::{at, completed, fresh, received, settlements, state};
+use super::*;
+
+fn traced(slots: u32) -> DispatcherState {
+    let mut state = state(slots);
+    state.is_traced = true;
+    state
+}
+
+fn told_by(settlement: &Settlement) -> Option<&Attempt> {
+    match settlement {
+        Settlement::Commit { told_by, .. }
+        | Settlement::Nack { told_by, .. }
+        | Settlement::GiveBack { told_by, .. } => told_by.as_deref(),
+    }
+}
+
+/// From when to when each of these was computed, and when it was decided how it ends, in seconds.
+fn courses(effects: Vec<Effect>) -> Vec<(Option<(u64, u64)>, u64)> {
+    let seconds = |time: Timestamp| time.as_millis() / 1_000;
+    let course = |attempt: &Attempt| {
+        let computed = attempt.computed.map(|(from, to)| (seconds(from), seconds(to)));
+        (computed, seconds(attempt.decided))
+    };
+    settlements(effects).iter().filter_map(told_by).map(course).collect()
+}
+
+fn lost(effects: &[Effect]) -> Vec<u64> {
+    let of = |effect: &Effect| match effect {
+        Effect::TellLost(attempt) => Some(attempt.delivery.chunk.key.chunk.0),
+        _ => None,
+    };
+    effects.iter().filter_map(of).collect()
+}
+
+#[test]
+fn evaluations_that_are_reported_together_came_one_after_the_other() {
+    let mut state = traced(1);
+    state.pace.learn(Duration::from_millis(1), 1);
+    on_received(&mut state, vec![fresh(0), fresh(1)], at(2));
+    let effects = on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(10));
+    assert_eq!(courses(effects), [(Some((2, 3)), 10)], "it took a second");
+    let failure = Failure::new(FailureKind::Error, None, "no root");
+    let ended = vec![
+        (DeliveryId(1), completed(1)),
+        (DeliveryId(2), Evaluated::Cancelled),
+        (DeliveryId(3), Evaluated::Failed(failure)),
+    ];
+    on_received(&mut state, vec![fresh(2), fresh(3)], at(10));
+    for id in [2, 3] {
+        state.table.get_mut(DeliveryId(id)).unwrap().stage = Stage::Assigned(SlotId(0));
+    }
+    let effects = on_evaluated(&mut state, ended, at(20));
+    let expected = [(Some((10, 11)), 20), (Some((11, 11)), 20), (Some((11, 20)), 20)];
+    assert_eq!(courses(effects), expected, "only the last one ended just now");
+}
+
+#[test]
+fn a_chunk_that_took_its_slot_down_was_computed_until_then() {
+    let mut state = traced(1);
+    on_received(&mut state, vec![fresh(0)], at(2));
+    let failure = Failure::new(FailureKind::Panic, None, "poison");
+    let failed = SlotFailure { delivery: DeliveryId(0), failure };
+    let effects = on_slot_lost(&mut state, SlotId(0), Some(&failed), at(5));
+    assert_eq!(courses(effects), [(Some((2, 5)), 5)]);
+}
+
+#[test]
+fn what_was_never_begun_has_no_time_in_the_kernel() {
+    let mut state = traced(1);
+    on_received(&mut state, vec![fresh(0), fresh(1)], at(2));
+    assert_eq!(courses(on_drain(&mut state, at(7))), [(None, 7)]);
+}
+
+#[test]
+fn a_lost_lease_is_told_when_its_evaluation_has_ended() {
+    let mut state = traced(1);
+    received(&mut state, vec![fresh(0), fresh(1)]);
+    let effects = on_leases_lost(&mut state, &[DeliveryId(0), DeliveryId(1)], at(3));
+    assert_eq!(lost(&effects), [1], "the other one is under way");
+    let ended = vec![(DeliveryId(0), Evaluated::Cancelled)];
+    assert_eq!(lost(&on_evaluated(&mut state, ended, at(4))), [0]);
+}
+
+#[test]
+fn without_traces_nothing_is_kept_for_them() {
+    let mut state = state(1);
+    received(&mut state, vec![fresh(0), fresh(1)]);
+    assert_eq!(lost(&on_leases_lost(&mut state, &[DeliveryId(1)], at(3))), [0; 0]);
+    let effects = on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(4));
+    assert!(settlements(effects).iter().all(|settlement| told_by(settlement).is_none()));
+}
