@@ -154,20 +154,22 @@ fn what_is_missing_is_found() {
     let manifests = all();
     let elsewhere = elsewhere(&manifests);
     let whole = manifests.iter().find(|one| one.name.ends_with("/redis-full")).unwrap();
-    for kind in ["ConfigMap", "Deployment", "StatefulSet", "ServiceAccount", "PersistentVolumeClaim"] {
+    for kind in
+        ["ConfigMap", "Deployment", "StatefulSet", "ServiceAccount", "PersistentVolumeClaim"]
+    {
         for index in 0..whole.of_kind(kind).count() {
             let lost = whole.of_kind(kind).nth(index).unwrap();
             let objects = whole.objects.iter().filter(|object| *object != lost).cloned().collect();
-            let broken =
-                Manifest { name: whole.name.clone(), text: String::new(), objects };
-            let mut elsewhere = Elsewhere { secrets: elsewhere.secrets.clone(), claims: Vec::new() };
+            let broken = Manifest { name: whole.name.clone(), text: String::new(), objects };
+            let mut elsewhere =
+                Elsewhere { secrets: elsewhere.secrets.clone(), claims: Vec::new() };
             assert_ne!(findings(&broken, &elsewhere), Vec::<String>::new(), "{lost}");
             elsewhere.secrets.clear();
         }
     }
-    for name in elsewhere.secrets.keys().filter(|name| {
-        !name.contains("rabbitmq") && !name.contains("tls")
-    }) {
+    for name in
+        elsewhere.secrets.keys().filter(|name| !name.contains("rabbitmq") && !name.contains("tls"))
+    {
         let mut secrets = elsewhere.secrets.clone();
         secrets.remove(name);
         let without = Elsewhere { secrets, claims: elsewhere.claims.clone() };
@@ -187,9 +189,10 @@ fn every_network_policy_is_about_pods_that_there_are() {
         for policy in manifest.of_kind("NetworkPolicy") {
             let title = manifest.title(policy);
             assert!(selects(&policy["spec"]["podSelector"]), "{title}");
-            let peers = [("ingress", "from"), ("egress", "to")].into_iter().flat_map(|(way, side)| {
-                items(&policy["spec"][way]).flat_map(move |rule| items(&rule[side]))
-            });
+            let peers =
+                [("ingress", "from"), ("egress", "to")].into_iter().flat_map(|(way, side)| {
+                    items(&policy["spec"][way]).flat_map(move |rule| items(&rule[side]))
+                });
             for peer in peers.filter(|peer| peer["namespaceSelector"].is_null()) {
                 assert!(selects(&peer["podSelector"]), "{title}: {peer}");
             }

@@ -28,12 +28,15 @@ fn counts(server: &RedisServer) -> Vec<u64> {
 }
 
 #[test]
-fn with_no_worker_left_the_triggers_see_a_retry_that_is_due_later_and_the_next_worker_ends_the_job() {
+fn with_no_worker_left_the_triggers_see_a_retry_that_is_due_later_and_the_next_worker_ends_the_job()
+{
     let server = RedisServer::start();
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test")).on(server.url());
     assert_eq!(counts(&server), [0, 0], "nothing is left, so no worker is needed");
     let faults = "--set simulate-fault-rate=0.5 --max-attempts 9 --retry-delay 3s";
-    sandbox.ttg(&format!("submit --job later --parameters 8 --chunk-size 1 {faults}")).expect_code(0);
+    sandbox
+        .ttg(&format!("submit --job later --parameters 8 --chunk-size 1 {faults}"))
+        .expect_code(0);
     assert_eq!(counts(&server)[0], 8);
     let worker = sandbox.start("worker --concurrency 2");
     until("only retries are left", || {

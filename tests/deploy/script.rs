@@ -118,7 +118,8 @@ fn what_is_asked_for_is_in_what_is_applied() {
 
 #[test]
 fn a_job_is_submitted_as_it_was_asked_for() {
-    let line = "submit --job nightly --parameters 77 --kernel collatz --set a=1 --set b=2 --chunk-size 9";
+    let line =
+        "submit --job nightly --parameters 77 --kernel collatz --set a=1 --set b=2 --chunk-size 9";
     let objects = applied(line);
     let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
     assert_eq!(find("Job")["metadata"]["name"], "ttg-submit-nightly");

@@ -14,7 +14,8 @@ fn mounts(manifest: &Manifest, name: &str, map: &Value) -> Vec<String> {
     let mut paths = Vec::new();
     for pod in manifest.pods() {
         let volumes = items(&pod.spec["volumes"]);
-        let volumes = volumes.filter(|volume| volume["configMap"]["name"] == map["metadata"]["name"]);
+        let volumes =
+            volumes.filter(|volume| volume["configMap"]["name"] == map["metadata"]["name"]);
         let volumes: Vec<_> = volumes.map(|volume| &volume["name"]).collect();
         for container in pod.containers().filter(|container| container["name"] == name) {
             let mounts = items(&container["volumeMounts"]);
@@ -61,7 +62,11 @@ fn every_dashboard_and_rule_file_is_mounted() {
         // Its paths of rules are relative to the configuration.
         for file in ["kubernetes.yml", "rules.yml"] {
             let paths = seen(manifest, "prometheus", &stack().join("prometheus").join(file));
-            assert!(paths.contains(&format!("/etc/prometheus/{file}")), "{}: {file}", manifest.name);
+            assert!(
+                paths.contains(&format!("/etc/prometheus/{file}")),
+                "{}: {file}",
+                manifest.name
+            );
         }
         let pods = manifest.pods();
         let pod = pods.iter().find(|pod| pod.of.ends_with("/prometheus")).unwrap();

@@ -29,9 +29,9 @@ fn sample(name: &str) -> &str {
 fn containers(manifest: &Manifest) -> Vec<Container> {
     let pods = manifest.pods();
     let of_pod = |pod: &Pod<'_>| {
-        let containers = pod.containers().filter(|one| {
-            one["image"].as_str().is_some_and(|image| image.starts_with("ttg:"))
-        });
+        let containers = pod
+            .containers()
+            .filter(|one| one["image"].as_str().is_some_and(|image| image.starts_with("ttg:")));
         let read = |container| read(manifest, pod.of.clone(), container);
         containers.map(read).collect::<Vec<_>>()
     };
@@ -125,7 +125,8 @@ fn a_flag_or_variable_that_it_does_not_know_is_found() {
 #[test]
 fn exit_codes_in_a_job_are_those_of_ttg() {
     // Never again: wrong usage, dead letters, disproved, configuration. Again, uncharged: interrupted.
-    let known = [("FailJob", [2, 3, 4, 78].as_slice()), ("Ignore", &[130, 143]), ("FailIndex", &[3])];
+    let known =
+        [("FailJob", [2, 3, 4, 78].as_slice()), ("Ignore", &[130, 143]), ("FailIndex", &[3])];
     let mut rules = 0;
     for manifest in all() {
         for job in manifest.of_kind("Job") {
