@@ -4,7 +4,8 @@ use clap::Args;
 use clap_complete::Shell;
 
 use super::{
-    CommonArguments, EndArguments, JobArguments, ProgressArguments, ShardArguments, WorkerArguments,
+    CommonArguments, EndArguments, JobArguments, ListenArguments, ProgressArguments,
+    ShardArguments, WorkerArguments,
 };
 
 /// Look whether a job could be computed here, and what to mend
@@ -64,6 +65,8 @@ pub(crate) struct ConfigArguments {
     pub(crate) end: EndArguments,
     #[command(flatten)]
     pub(crate) progress: ProgressArguments,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }

@@ -1,0 +1,67 @@
+//! The triggers that bring workers back see all work that is left, also a retry that is due later.
+
+use serde_json::Value;
+use ttg_runtime::broker::RedisServer;
+use ttg_tests::{Sandbox, until};
+
+use crate::manifests::{Manifest, deploy, items};
+
+/// The metadata of the triggers of `backend`.
+fn triggers(backend: &str) -> Vec<Value> {
+    let folder = deploy().join(format!("kubernetes/overlays/{backend}-full"));
+    let manifest = Manifest::render(&folder);
+    let scaled = manifest.of_kind("ScaledObject").next().unwrap();
+    items(&scaled["spec"]["triggers"]).map(|trigger| trigger["metadata"].clone()).collect()
+}
+
+/// What each trigger of Redis counts, as KEDA asks for it.
+fn counts(server: &RedisServer) -> Vec<u64> {
+    let count = |trigger: &Value| {
+        let answer = match (trigger["stream"].as_str(), trigger["listName"].as_str()) {
+            (Some(stream), None) => server.ask(&["XLEN", stream]),
+            (None, Some(list)) => server.ask(&["ZCARD", list]),
+            _ => panic!("{trigger}"),
+        };
+        answer.parse().unwrap()
+    };
+    triggers("redis").iter().map(count).collect()
+}
+
+#[test]
+fn with_no_worker_left_the_triggers_see_a_retry_that_is_due_later_and_the_next_worker_ends_the_job()
+{
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test")).on(server.url());
+    assert_eq!(counts(&server), [0, 0], "nothing is left, so no worker is needed");
+    let faults = "--set simulate-fault-rate=0.5 --max-attempts 9 --retry-delay 3s";
+    sandbox
+        .ttg(&format!("submit --job later --parameters 8 --chunk-size 1 {faults}"))
+        .expect_code(0);
+    assert_eq!(counts(&server)[0], 8);
+    let worker = sandbox.start("worker --concurrency 2");
+    until("only retries are left", || {
+        let looked = server.ask(&["XLEN", "ttg:tasks"]);
+        let delayed = server.ask(&["ZCARD", "ttg:delayed"]);
+        (looked == delayed && delayed != "0").then_some(())
+    });
+    worker.signal(ttg_tests::Signal::SIGTERM);
+    worker.end().expect_code(0);
+    // Nobody works, and what is left is seen.
+    assert!(counts(&server)[1] > 0, "{:?}", counts(&server));
+
+    sandbox.ttg("worker --until-complete later").expect_code(0);
+    sandbox.look("later").unwrap().assert_complete(8, 0);
+    sandbox.ttg("verify later").expect_code(0);
+    assert_eq!(counts(&server), [0, 0]);
+}
+
+#[test]
+fn the_trigger_of_rabbitmq_counts_tasks_and_retries_and_no_dead_letters() {
+    let triggers = triggers("rabbitmq");
+    let [trigger] = triggers.as_slice() else { panic!("{triggers:?}") };
+    assert_eq!(trigger["useRegex"], "true");
+    assert_eq!(trigger["operation"], "sum");
+    assert_eq!(trigger["excludeUnacknowledged"], "false");
+    // What the pattern is made of: the beginning, an escaped name, and either the end or a retry.
+    assert_eq!(trigger["queueName"], r"^ttg\.tasks($|\.retry)");
+}
