@@ -34,6 +34,10 @@ use crate::outcome::Outcome;
 /// How long the first connection is tried for.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
+/// The server ends a consumer that holds a delivery for half an hour, unless it is told otherwise, which
+/// nobody can ask it; and a chunk may wait for its slot.
+const LONGEST_ATTEMPT: Duration = Duration::from_mins(20);
+
 /// The most chunks of a job: those who read its journal keep bits of each.
 const CHUNKS_MAX: u64 = 1 << 32;
 
@@ -83,11 +87,9 @@ impl RabbitBroker {
     /// wrong. [`BrokerError::Foreign`]: a queue is there and is not what it should be.
     pub async fn connect(config: RabbitConfig) -> Result<Self, BrokerError> {
         let RabbitConfig { url, namespace, authority, identity, worker, lease } = config;
-        let identity =
-            identity.as_ref().map(|(certificate, key)| Identity { certificate, key });
-        let target = Target::parse(&url, authority.as_deref(), identity, lease).map_err(|detail| {
-            BrokerError::Refused { broker: "rabbitmq".to_owned(), detail }
-        })?;
+        let identity = identity.as_ref().map(|(certificate, key)| Identity { certificate, key });
+        let target = Target::parse(&url, authority.as_deref(), identity, lease)
+            .map_err(|detail| BrokerError::Refused { broker: "rabbitmq".to_owned(), detail })?;
         let patience = (lease / 3).clamp(Duration::from_secs(5), Duration::from_secs(10));
         let name = format!("{namespace}:{worker}");
         let link = Link::new(target, Names::new(&namespace), name, patience);
@@ -122,6 +124,7 @@ impl Broker for RabbitBroker {
             renewable_leases: false,
             immediate_progress: true,
             values: false,
+            longest_attempt: Some(LONGEST_ATTEMPT),
         }
     }
 

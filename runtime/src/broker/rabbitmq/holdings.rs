@@ -92,8 +92,9 @@ impl Holdings {
         if inner.session != session {
             return Vec::new();
         }
-        let receipt = |(tag, holding): (&u64, &Holding)| {
-            Receipt { key: holding.task.chunk.key, token: [session, *tag] }
+        let receipt = |(tag, holding): (&u64, &Holding)| Receipt {
+            key: holding.task.chunk.key,
+            token: [session, *tag],
         };
         inner.held.iter().map(receipt).filter(|receipt| !held.contains(receipt)).collect()
     }

@@ -69,8 +69,8 @@ pub(super) struct Ledger {
     originals: u64,
     /// Of those, the ones of which no parameter completed, then or in a replay.
     dead: BTreeSet<u64>,
-    /// Which session has what.
-    in_flight: HashMap<Place, u64>,
+    /// Which session has what, and how often it was handed out since it was published or returned.
+    in_flight: HashMap<Place, (u64, u32)>,
     /// What is not due before.
     delayed: HashMap<Place, WallTime>,
     completed_parameters: u64,
@@ -97,7 +97,8 @@ impl Ledger {
                     self.publish(*place);
                     if !self.settled.has(*place) {
                         self.delayed.remove(place);
-                        self.in_flight.insert(*place, *session);
+                        let takes = self.takes(*place).saturating_add(1);
+                        self.in_flight.insert(*place, (*session, takes));
                         self.redelivered += u64::from(*again);
                     }
                 }
@@ -105,7 +106,7 @@ impl Ledger {
             Entry::Returned(session, returned) => {
                 for (place, due) in returned {
                     // Of another's delivery of this chunk it says nothing.
-                    if self.in_flight.get(place) == Some(session) {
+                    if self.in_flight.get(place).is_some_and(|(holder, _)| holder == session) {
                         self.in_flight.remove(place);
                         self.delayed.insert(*place, *due);
                     }
@@ -173,14 +174,25 @@ impl Ledger {
 
     /// The sessions that have something.
     pub(super) fn holders(&self) -> HashSet<u64> {
-        self.in_flight.values().copied().collect()
+        self.in_flight.values().map(|(session, _)| *session).collect()
+    }
+
+    /// How often a chunk was handed out since it was published or returned.
+    pub(super) fn takes(&self, place: Place) -> u32 {
+        self.in_flight.get(&place).map_or(0, |(_, takes)| *takes)
     }
 
     /// Every session of `gone` has ended: what they had waits.
-    pub(super) fn progress(&self, spec: &JobSpec, gone: &HashSet<u64>, now: WallTime) -> JobProgress {
+    pub(super) fn progress(
+        &self,
+        spec: &JobSpec,
+        gone: &HashSet<u64>,
+        now: WallTime,
+    ) -> JobProgress {
         let total = spec.chunks_total();
         let open = if self.cancelled { 0 } else { self.published.count - self.settled.count };
-        let held = self.in_flight.values().filter(|session| !gone.contains(session)).count() as u64;
+        let held = self.in_flight.values().filter(|(session, _)| !gone.contains(session));
+        let held = held.count() as u64;
         let delayed = self.delayed.values().filter(|due| **due > now).count() as u64;
         let dead = self.dead.len() as u64;
         JobProgress {

@@ -122,7 +122,10 @@ impl Session {
     }
 
     /// Waits for an answer, but not for ever.
-    pub(super) async fn answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, BrokerError> {
+    pub(super) async fn answer<T>(
+        &self,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, BrokerError> {
         self.answer_within(self.patience, answer).await
     }
 

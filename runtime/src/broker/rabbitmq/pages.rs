@@ -24,6 +24,8 @@ pub(super) struct Pages(HashMap<JobUid, Reading>);
 struct Reading {
     tail: Tail,
     mark: Option<Mark>,
+    /// The mark is of an earlier page: more may have been written since.
+    is_old: bool,
     /// Knows which outcome was the first of its key.
     ledger: Ledger,
     /// Outcomes that were read and are not on a page yet.
@@ -36,6 +38,7 @@ impl Reading {
         Self {
             tail: Tail::new(link.names.journal(job), Start::At(0)),
             mark: None,
+            is_old: false,
             ledger: Ledger::default(),
             ahead: VecDeque::new(),
             next: 0,
@@ -57,6 +60,7 @@ impl Reading {
                     self.mark = Some(mark);
                     self.read(&bytes, job)?;
                 }
+                Next::End if self.is_old => self.is_old = false,
                 Next::End | Next::Gone => return Ok(false),
             }
         }
@@ -110,6 +114,7 @@ impl Consumer {
             if pages.0.len() >= KEPT_MAX {
                 pages.0.clear();
             }
+            reading.is_old = true;
             pages.0.insert(job, reading);
         }
         Ok(OutcomePage { outcomes, next })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
@@ -21,7 +22,8 @@ use crate::wire::{decode, encode};
 
 /// What is done with a message.
 enum Fate {
-    Deliver(Holding),
+    /// And how often the server says that it came back without a word.
+    Deliver(Holding, u32),
     /// It is settled, or its job is gone.
     Drop,
     /// It is no chunk.
@@ -77,17 +79,13 @@ impl Consumer {
         lent: Lent<'_>,
     ) -> Result<Vec<Delivery>, BrokerError> {
         let mut fates: Vec<Fate> = lent.messages.iter().map(fate_of).collect();
-        self.drop_settled(&mut fates).await;
+        self.look_up(&mut fates).await;
         self.announce(session, &mut fates).await?;
-        let mut set_aside = Vec::new();
-        for (message, fate) in lent.messages.iter().zip(&fates) {
-            if let Fate::SetAside(reason) = fate {
-                let body = message.delivery.data.clone();
-                let mut letter = Letter::to_queue(&self.link.names.dead, "message", body);
-                letter.reason = Some(reason.clone());
-                set_aside.push(letter);
-            }
-        }
+        let no_chunk = |(message, fate): (&Arrived, &Fate)| match fate {
+            Fate::SetAside(reason) => Some(self.set_aside(message, reason.clone())),
+            _ => None,
+        };
+        let set_aside: Vec<_> = lent.messages.iter().zip(&fates).filter_map(no_chunk).collect();
         if !set_aside.is_empty() {
             session.tell(&set_aside).await?;
         }
@@ -95,14 +93,13 @@ impl Consumer {
         let (mut deliveries, mut done) = (Vec::new(), Vec::new());
         for (message, fate) in lent.keep().into_iter().zip(fates) {
             let tag = message.delivery.delivery_tag;
-            let Fate::Deliver(mut holding) = fate else {
+            let Fate::Deliver(mut holding, returned) = fate else {
                 done.push(tag);
                 continue;
             };
             holding.consumer = message.consumer;
             let Task { chunk, suspect, due, .. } = holding.task.clone();
-            let taken_over = number_of(&message.delivery, DELIVERIES).is_some_and(|n| n > 0);
-            let waited = if taken_over { std::time::Duration::ZERO } else { now.since(due) };
+            let waited = if returned > 0 { Duration::ZERO } else { now.since(due) };
             let receipt = self.holdings.insert(session.id, tag, holding);
             deliveries.push(Delivery { chunk, receipt, suspect, waited });
         }
@@ -113,11 +110,12 @@ impl Consumer {
         Ok(deliveries)
     }
 
-    /// Drops what its job's journal has an outcome of. Only chunks that others may have had are looked
-    /// up, and only as far as the journal can be read: to evaluate one again is no harm.
-    async fn drop_settled(&self, fates: &mut [Fate]) {
+    /// Asks the journals about chunks that others may have had, as far as they can be read in time: to
+    /// drop those that are settled, and to charge the others. The server charges what a consumer was
+    /// only sent ahead, too, when it ends; the journal knows what was handed out.
+    async fn look_up(&self, fates: &mut [Fate]) {
         let doubtful = |fate: &Fate| match fate {
-            Fate::Deliver(holding) if !holding.pristine => Some(holding.task.chunk.key),
+            Fate::Deliver(holding, _) if !holding.pristine => Some(holding.task.chunk.key),
             _ => None,
         };
         let jobs: HashSet<JobUid> = fates.iter().filter_map(doubtful).map(|key| key.job).collect();
@@ -125,18 +123,30 @@ impl Consumer {
             let journal = self.journals.of(&self.link, job);
             let mut journal = journal.lock().await;
             let read = tokio::time::timeout(self.patience, journal.catch_up(&self.link)).await;
-            if !matches!(read, Ok(Ok(true))) {
+            let is_read = matches!(read, Ok(Ok(true)));
+            if !is_read {
                 tracing::debug!(%job, "a journal is not read yet");
             }
             for fate in fates.iter_mut() {
-                let settled = doubtful(fate).is_some_and(|key| {
-                    key.job == job && journal.ledger.is_settled(Place::of(&key))
-                });
-                if settled {
+                let Some(key) = doubtful(fate).filter(|key| key.job == job) else { continue };
+                let place = Place::of(&key);
+                if journal.ledger.is_settled(place) {
                     *fate = Fate::Drop;
+                } else if let Fate::Deliver(holding, returned) = fate {
+                    let takes = if is_read { journal.ledger.takes(place) } else { *returned };
+                    *returned = takes.min(*returned);
+                    holding.task.charge(*returned);
                 }
             }
         }
+    }
+
+    /// A message with its bytes, for people to look at.
+    fn set_aside(&self, message: &Arrived, reason: String) -> Letter {
+        let body = message.delivery.data.clone();
+        let mut letter = Letter::to_queue(&self.link.names.dead, "message", body);
+        letter.reason = Some(reason);
+        letter
     }
 
     /// Writes into each job's journal who has its chunks. Where nobody takes that, the job is gone.
@@ -147,7 +157,7 @@ impl Consumer {
     ) -> Result<(), BrokerError> {
         let mut taken: BTreeMap<JobUid, Vec<(Place, bool)>> = BTreeMap::new();
         for fate in &*fates {
-            if let Fate::Deliver(holding) = fate {
+            if let Fate::Deliver(holding, _) = fate {
                 let key = &holding.task.chunk.key;
                 taken.entry(key.job).or_default().push((Place::of(key), holding.task.again));
             }
@@ -161,7 +171,7 @@ impl Consumer {
         let routed = session.tell(&letters).await?;
         for (job, _) in jobs.iter().zip(&routed).filter(|(_, routed)| !**routed) {
             for fate in fates.iter_mut() {
-                let gone = matches!(fate, Fate::Deliver(holding)
+                let gone = matches!(fate, Fate::Deliver(holding, _)
                     if holding.task.chunk.key.job == *job);
                 if gone {
                     *fate = Fate::Drop;
@@ -183,26 +193,15 @@ impl Consumer {
 }
 
 /// How often the server counts that a message came back without a word.
-pub(super) const DELIVERIES: &str = "x-delivery-count";
+const DELIVERIES: &str = "x-delivery-count";
 
 fn fate_of(message: &Arrived) -> Fate {
-    match task_of(message) {
-        Ok(task) => {
-            let pristine = !task.copy && !task.suspect && !task.again;
-            Fate::Deliver(Holding { task, consumer: 0, pristine })
-        }
-        Err(reason) => Fate::SetAside(reason),
-    }
-}
-
-/// The chunk of a message, charged with what the server counted.
-pub(super) fn task_of(message: &Arrived) -> Result<Task, String> {
-    let mut task: Task = decode(&message.delivery.data).map_err(|error| error.to_string())?;
-    let silent = number_of(&message.delivery, DELIVERIES).unwrap_or(0);
-    let silent = u32::try_from(silent).unwrap_or(u32::MAX);
-    let counters = &mut task.chunk.counters;
-    counters.silent_deliveries = counters.silent_deliveries.saturating_add(silent);
-    task.suspect |= silent > 0;
-    task.again |= silent > 0;
-    Ok(task)
+    let task: Task = match decode(&message.delivery.data) {
+        Ok(task) => task,
+        Err(error) => return Fate::SetAside(error.to_string()),
+    };
+    let returned = number_of(&message.delivery, DELIVERIES).unwrap_or(0);
+    let returned = u32::try_from(returned).unwrap_or(u32::MAX);
+    let pristine = returned == 0 && !task.copy && !task.suspect && !task.again;
+    Fate::Deliver(Holding { task, consumer: 0, pristine }, returned)
 }

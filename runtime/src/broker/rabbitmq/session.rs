@@ -43,9 +43,8 @@ impl Session {
         patience: Duration,
     ) -> Result<Self, BrokerError> {
         let shown = target.shown.clone();
-        let connect = async || {
-            target.connect(name).await.map_err(|fault| of_connecting(fault, &shown))
-        };
+        let connect =
+            async || target.connect(name).await.map_err(|fault| of_connecting(fault, &shown));
         let asking = connect().await?;
         let telling = connect().await?;
         let tasks = asking.create_channel().await.map_err(|error| of_client(error, &shown))?;

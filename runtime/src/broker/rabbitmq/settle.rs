@@ -13,9 +13,7 @@ use lapin::options::BasicAckOptions;
 use super::adapter::Consumer;
 use super::holdings::Holding;
 use super::letters::Letter;
-use super::receive::task_of;
 use super::session::Session;
-use super::source::Arrived;
 use super::topology::{Declaring, Level, expiration};
 use super::wire::{Entry, Place, Task, Told};
 use crate::broker::port::{Committed, GiveBack, Settled};
@@ -47,10 +45,18 @@ pub(super) struct Return {
 impl Session {
     /// Acknowledges deliveries: the server forgets them.
     pub(super) async fn acknowledge(&self, tags: &[u64]) -> Result<(), BrokerError> {
+        let acknowledge = |tag: &u64| self.tasks.basic_ack(*tag, BasicAckOptions::default());
+        self.all_sent(tags.iter().map(acknowledge)).await
+    }
+
+    /// Sends many words at once, and waits until they are sent.
+    pub(super) async fn all_sent(
+        &self,
+        words: impl Iterator<Item = impl Future<Output = lapin::Result<()>>>,
+    ) -> Result<(), BrokerError> {
         let mut on_their_way = Vec::new();
-        for tag in tags {
-            let options = BasicAckOptions::default();
-            let mut sending = Box::pin(self.tasks.basic_ack(*tag, options));
+        for word in words {
+            let mut sending = Box::pin(word);
             match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
                 Poll::Ready(sent) => sent.map_err(|error| self.fault(error))?,
                 Poll::Pending => on_their_way.push(sending),
@@ -182,7 +188,10 @@ impl Consumer {
 
     /// Nacks and give-backs: an entry of the journal, a copy in the queue that fits its delay, then the
     /// acknowledgement.
-    pub(super) async fn return_all(&self, returns: Vec<Return>) -> Result<Vec<Settled>, BrokerError> {
+    pub(super) async fn return_all(
+        &self,
+        returns: Vec<Return>,
+    ) -> Result<Vec<Settled>, BrokerError> {
         let session = self.link.session().await?;
         let mut settled = vec![Settled::Stale; returns.len()];
         let mut taken = Vec::new();
@@ -285,30 +294,6 @@ impl Consumer {
         let back = |receipt| Return { receipt, delay: Duration::ZERO, failure: None };
         let returned = self.return_all(strays.map(back).collect()).await?;
         Ok(returned.iter().filter(|settled| **settled == Settled::Applied).count() as u64)
-    }
-
-    /// Closes a consumer that nobody asks any more. What it brought in vain goes back, uncharged: nobody
-    /// was handed it.
-    pub(super) async fn close_idle_source(&self) -> Result<(), BrokerError> {
-        let Ok(mut source) = self.source.try_lock() else { return Ok(()) };
-        if !source.is_idle() {
-            return Ok(());
-        }
-        let session = self.link.session().await?;
-        source.close(&session).await?;
-        let unread = |arrived: &Arrived| match task_of(arrived) {
-            Ok(task) => Letter::to_queue(&self.link.names.tasks, "task", encode(&task)),
-            Err(reason) => {
-                let body = arrived.delivery.data.clone();
-                let mut letter = Letter::to_queue(&self.link.names.dead, "message", body);
-                letter.reason = Some(reason);
-                letter
-            }
-        };
-        let letters: Vec<Letter> = source.waiting.iter().map(unread).collect();
-        session.tell(&letters).await?;
-        let tags = source.waiting.drain(..).map(|arrived| arrived.delivery.delivery_tag);
-        session.acknowledge(&tags.collect::<Vec<_>>()).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where deliveries come from. The server pushes, so that credit is a matter of consumers: one is
-//! opened for as much as is asked for, and closed when nobody asks any more. What it brought beyond
-//! that goes back as a copy, since the server would charge a return.
+//! opened for as much as is asked for, and closed when nobody asks any more. What it brought in vain
+//! goes back to where it was. The server counts that as it counts deaths; the journal knows better.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lapin::message::Delivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use tokio::time::Instant;
 
@@ -166,8 +166,18 @@ impl Source {
         Ok(true)
     }
 
+    /// Closes the consumer, and gives back what it brought in vain.
+    pub(super) async fn close_and_return(&mut self, session: &Session) -> Result<(), BrokerError> {
+        self.close(session).await?;
+        let requeue = |arrived: Arrived| {
+            let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+            session.tasks.basic_nack(arrived.delivery.delivery_tag, options)
+        };
+        session.all_sent(self.waiting.drain(..).map(requeue)).await
+    }
+
     /// Closes the consumer; what it still brought waits here.
-    pub(super) async fn close(&mut self, session: &Session) -> Result<(), BrokerError> {
+    async fn close(&mut self, session: &Session) -> Result<(), BrokerError> {
         self.enter(session.id);
         let Some(open) = &mut self.open else { return Ok(()) };
         let tag = open.consumer.tag();

@@ -60,7 +60,10 @@ impl Consumer {
         Ok(Published { added, present: chunks.len() as u64 - added })
     }
 
-    pub(super) async fn progress_of(&self, job: JobUid) -> Result<Option<JobProgress>, BrokerError> {
+    pub(super) async fn progress_of(
+        &self,
+        job: JobUid,
+    ) -> Result<Option<JobProgress>, BrokerError> {
         let Some(record) = self.record_of(job).await? else { return Ok(None) };
         let journal = self.journals.of(&self.link, job);
         let mut journal = journal.lock().await;
@@ -88,7 +91,10 @@ impl Consumer {
 
     /// A delivery is this consumer's while its session lives and its job is open; whether it is, is
     /// asked where nothing proved it for a while.
-    pub(super) async fn still_held(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError> {
+    pub(super) async fn still_held(
+        &self,
+        receipts: &[Receipt],
+    ) -> Result<Vec<Renewed>, BrokerError> {
         let session = self.link.session().await?;
         let held = |receipt: &Receipt| self.holdings.has(session.id, receipt);
         let jobs: HashSet<JobUid> =

@@ -75,9 +75,8 @@ impl Tail {
             self.open = None;
             return Ok(None);
         }
-        let is_open = |open: &Open| {
-            open.session.id == session.id && open.channel.status().connected()
-        };
+        let is_open =
+            |open: &Open| open.session.id == session.id && open.channel.status().connected();
         if !self.open.as_ref().is_some_and(is_open) {
             self.open = Some(self.consume(session).await?);
         }
@@ -91,9 +90,7 @@ impl Tail {
         let mut arguments = FieldTable::default();
         let offset = match self.start {
             Start::At(0) => AMQPValue::LongString(LongString::from("first")),
-            Start::At(offset) => {
-                AMQPValue::LongLongInt(i64::try_from(offset).unwrap_or(i64::MAX))
-            }
+            Start::At(offset) => AMQPValue::LongLongInt(i64::try_from(offset).unwrap_or(i64::MAX)),
             Start::Ago(seconds) => {
                 AMQPValue::LongString(LongString::from(format!("{seconds}s").as_str()))
             }
@@ -162,7 +159,8 @@ impl Open {
 
     async fn settle(&mut self) -> Result<(), BrokerError> {
         if self.unacknowledged > 0 {
-            let acknowledged = self.channel.basic_ack(self.last, BasicAckOptions { multiple: true });
+            let acknowledged =
+                self.channel.basic_ack(self.last, BasicAckOptions { multiple: true });
             let acknowledged = self.session.answer(acknowledged).await?;
             acknowledged.map_err(|error| self.session.fault(error))?;
             self.unacknowledged = 0;

@@ -135,21 +135,27 @@ impl Declaring<'_> {
     /// All that every call needs.
     pub(super) async fn all(&self) -> Result<(), BrokerError> {
         let Names { tasks, dead, jobs, beats, results, .. } = self.names;
-        self.queue(dead, table(&[
-            ("x-queue-type", text("quorum")),
-            ("x-max-length", AMQPValue::LongInt(DEAD_LETTERS_MAX)),
-        ]))
+        self.queue(
+            dead,
+            table(&[
+                ("x-queue-type", text("quorum")),
+                ("x-max-length", AMQPValue::LongInt(DEAD_LETTERS_MAX)),
+            ]),
+        )
         .await?;
         let limit = ("x-delivery-limit", AMQPValue::LongInt(DELIVERIES_MAX));
         self.queue(tasks, source(dead, &[limit])).await?;
         self.retry(Level::SHORT).await?;
         self.queue(jobs, table(&[("x-queue-type", text("stream"))])).await?;
-        self.queue(beats, table(&[
-            ("x-queue-type", text("stream")),
-            ("x-max-age", text(BEATS_AGE)),
-            ("x-max-length-bytes", AMQPValue::LongLongInt(BEATS_BYTES_MAX)),
-            ("x-stream-max-segment-size-bytes", AMQPValue::LongLongInt(BEATS_SEGMENT_BYTES)),
-        ]))
+        self.queue(
+            beats,
+            table(&[
+                ("x-queue-type", text("stream")),
+                ("x-max-age", text(BEATS_AGE)),
+                ("x-max-length-bytes", AMQPValue::LongLongInt(BEATS_BYTES_MAX)),
+                ("x-stream-max-segment-size-bytes", AMQPValue::LongLongInt(BEATS_SEGMENT_BYTES)),
+            ]),
+        )
         .await?;
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         self.channel

@@ -28,6 +28,16 @@ pub(super) struct Task {
     pub(super) due: WallTime,
 }
 
+impl Task {
+    /// Counts deliveries that ended without a word.
+    pub(super) fn charge(&mut self, silent: u32) {
+        let counters = &mut self.chunk.counters;
+        counters.silent_deliveries = counters.silent_deliveries.saturating_add(silent);
+        self.suspect |= silent > 0;
+        self.again |= silent > 0;
+    }
+}
+
 /// A chunk within its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Place(pub(super) ChunkIndex, pub(super) Generation);

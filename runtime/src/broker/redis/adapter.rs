@@ -139,6 +139,7 @@ impl Broker for RedisBroker {
             renewable_leases: true,
             immediate_progress: true,
             values: false,
+            longest_attempt: None,
         }
     }
 
