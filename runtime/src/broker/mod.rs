@@ -22,7 +22,7 @@ pub use port::{
 };
 pub use rabbitmq::{RabbitBroker, RabbitConfig};
 #[cfg(any(test, feature = "conformance"))]
-pub use rabbitmq::{RabbitHarness, RabbitServer};
+pub use rabbitmq::{RabbitHarness, RabbitServer, RabbitSpace};
 pub use redis::{RedisBroker, RedisConfig, RedisHealth};
 #[cfg(any(test, feature = "conformance"))]
 pub use redis::{RedisHarness, RedisServer};

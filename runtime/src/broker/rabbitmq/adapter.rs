@@ -15,6 +15,7 @@ use super::link::Link;
 use super::pages::Pages;
 use super::proofs::Proofs;
 use super::registry::Registry;
+use super::rescue::Watched;
 use super::settle::Return;
 use super::source::Source;
 use super::target::{Identity, Target};
@@ -74,6 +75,8 @@ pub(super) struct Consumer {
     pub(super) registry: Mutex<Registry>,
     pub(super) pages: Mutex<Pages>,
     pub(super) proofs: Proofs,
+    pub(super) watched: Mutex<Watched>,
+    pub(super) lease: Duration,
     /// How long the server may take to answer.
     pub(super) patience: Duration,
 }
@@ -108,6 +111,8 @@ impl RabbitBroker {
             registry: Mutex::new(Registry::new(&link)),
             pages: Mutex::default(),
             proofs: Proofs::new(lease),
+            watched: Mutex::default(),
+            lease,
             patience,
             link,
         });

@@ -7,35 +7,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::adapter::Consumer;
-use super::shared::SharedServer;
+use super::shared::RabbitSpace;
 use super::{RabbitBroker, RabbitConfig};
 use crate::broker::Broker;
 use crate::broker::conformance::Harness;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::ids::WorkerId;
-use crate::randomness::{Randomness, SystemRandomness};
 
 /// A namespace on a server that the tests of a run share: a server takes long to start.
 pub struct RabbitHarness {
-    server: SharedServer,
-    namespace: String,
+    space: RabbitSpace,
     consumers: Mutex<HashMap<WorkerId, Weak<Consumer>>>,
 }
 
 #[async_trait]
 impl Harness for RabbitHarness {
     async fn start() -> Self {
-        Self {
-            server: SharedServer::join(),
-            namespace: format!("law-{:016x}", SystemRandomness.next_u64()),
-            consumers: Mutex::default(),
-        }
+        Self { space: RabbitSpace::fresh(), consumers: Mutex::default() }
     }
 
     async fn connect(&self, worker: WorkerId, lease: Duration) -> Arc<dyn Broker> {
         let config = RabbitConfig {
-            url: self.server.url(),
-            namespace: self.namespace.clone(),
+            url: self.space.url(),
+            namespace: self.space.namespace().to_owned(),
             authority: None,
             identity: None,
             worker: worker.clone(),

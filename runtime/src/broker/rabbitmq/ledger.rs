@@ -6,7 +6,7 @@ use super::wire::{Entry, Place};
 use crate::broker::port::Committed;
 use crate::broker::views::{ChunkCounts, JobProgress, JobState, ParameterCounts};
 use crate::clock::WallTime;
-use crate::ids::Generation;
+use crate::ids::{ChunkIndex, Generation};
 use crate::job::JobSpec;
 use crate::outcome::Outcome;
 
@@ -24,6 +24,11 @@ impl Bits {
         let clear = self.0[word] & bit == 0;
         self.0[word] |= bit;
         clear
+    }
+
+    /// Above the highest that is set.
+    fn end(&self) -> u64 {
+        self.0.len() as u64 * 64
     }
 
     fn has(&self, at: u64) -> bool {
@@ -58,6 +63,15 @@ impl Places {
     }
 }
 
+/// A chunk that waits, or is waited for. Where two are equal, nothing happened to it in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Waits {
+    pub(super) place: Place,
+    holder: u64,
+    pub(super) takes: u32,
+    copies: u32,
+}
+
 /// The books.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -71,6 +85,8 @@ pub(super) struct Ledger {
     dead: BTreeSet<u64>,
     /// Which session has what, and how often it was handed out since it was published or returned.
     in_flight: HashMap<Place, (u64, u32)>,
+    /// How often a second message was made of a chunk that is open.
+    copies: HashMap<Place, u32>,
     /// What is not due before.
     delayed: HashMap<Place, WallTime>,
     completed_parameters: u64,
@@ -115,6 +131,11 @@ impl Ledger {
             Entry::Outcomes { at, outcomes, .. } => {
                 return outcomes.iter().map(|outcome| self.settle(outcome, *at)).collect();
             }
+            Entry::Copied(places) => {
+                for place in places {
+                    *self.copies.entry(*place).or_default() += 1;
+                }
+            }
             Entry::Cancelled => {
                 self.cancelled = true;
                 self.in_flight.clear();
@@ -140,6 +161,7 @@ impl Ledger {
         // A submitter that crashed may not have said so.
         self.publish(place);
         self.in_flight.remove(&place);
+        self.copies.remove(&place);
         self.delayed.remove(&place);
         let (chunk, completed) = (place.0.0, outcome.completed());
         self.completed_parameters += completed;
@@ -180,6 +202,31 @@ impl Ledger {
     /// How often a chunk was handed out since it was published or returned.
     pub(super) fn takes(&self, place: Place) -> u32 {
         self.in_flight.get(&place).map_or(0, |(_, takes)| *takes)
+    }
+
+    /// Chunks of the original cut that are open and, as far as one can read, in nobody's hands and due:
+    /// at most `limit`.
+    pub(super) fn waiting(&self, gone: &HashSet<u64>, now: WallTime, limit: usize) -> Vec<Waits> {
+        let open = (0..).map(|chunk| Place(ChunkIndex(chunk), Generation(0)));
+        let open = open.take(usize::try_from(self.published.originals.end()).unwrap_or(usize::MAX));
+        let waits = open.filter(|place| {
+            let held = self.in_flight.get(place).is_some_and(|(holder, _)| !gone.contains(holder));
+            let delayed = self.delayed.get(place).is_some_and(|due| *due > now);
+            self.published.has(*place) && !self.settled.has(*place) && !held && !delayed
+        });
+        waits.take(limit).map(|place| self.waits(place)).collect()
+    }
+
+    /// Chunks that living sessions have: at most `limit`.
+    pub(super) fn held(&self, gone: &HashSet<u64>, limit: usize) -> Vec<Waits> {
+        let held = self.in_flight.iter().filter(|(_, (holder, _))| !gone.contains(holder));
+        held.take(limit).map(|(place, _)| self.waits(*place)).collect()
+    }
+
+    fn waits(&self, place: Place) -> Waits {
+        let (holder, takes) = self.in_flight.get(&place).copied().unwrap_or_default();
+        let copies = self.copies.get(&place).copied().unwrap_or_default();
+        Waits { place, holder, takes, copies }
     }
 
     /// Every session of `gone` has ended: what they had waits.

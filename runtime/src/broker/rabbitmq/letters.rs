@@ -64,6 +64,10 @@ impl Session {
     /// Sends letters in their order. When this has returned the server has them all, but for those
     /// that nobody is there for: false. If it fails, what became of them is unknown.
     pub(super) async fn tell(&self, letters: &[Letter]) -> Result<Vec<bool>, BrokerError> {
+        if letters.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.step().await?;
         let mut routed = vec![true; letters.len()];
         let channel = self.letter_box().await?;
         for (nth, window) in letters.chunks(WINDOW).enumerate() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::fuse::Fuse;
 use super::session::Session;
 use super::target::Target;
 use super::topology::Names;
@@ -23,6 +24,7 @@ pub(super) struct Link {
     /// What the server's tools call our connections.
     name: String,
     patience: Duration,
+    pub(super) fuse: Fuse,
     state: Mutex<State>,
 }
 
@@ -36,7 +38,7 @@ struct State {
 
 impl Link {
     pub(super) fn new(target: Target, names: Names, name: String, patience: Duration) -> Self {
-        Self { target, names, name, patience, state: Mutex::default() }
+        Self { target, names, name, patience, fuse: Fuse::default(), state: Mutex::default() }
     }
 
     pub(super) fn shown(&self) -> &str {
@@ -59,7 +61,8 @@ impl Link {
         if let Some(not_before) = state.not_before {
             tokio::time::sleep_until(not_before).await;
         }
-        match Session::open(&self.target, &self.names, &self.name, self.patience).await {
+        let Self { target, names, name, patience, fuse, .. } = self;
+        match Session::open(target, names, name, *patience, fuse.clone()).await {
             Ok(session) => {
                 let session = Arc::new(session);
                 state.session = Some(Arc::clone(&session));

@@ -17,6 +17,7 @@
 mod adapter;
 mod beats;
 mod fault;
+mod fuse;
 #[cfg(any(test, feature = "conformance"))]
 mod harness;
 mod holdings;
@@ -29,6 +30,7 @@ mod pages;
 mod proofs;
 mod receive;
 mod registry;
+mod rescue;
 #[cfg(any(test, feature = "conformance"))]
 mod server;
 mod session;
@@ -49,3 +51,5 @@ pub use adapter::{RabbitBroker, RabbitConfig};
 pub use harness::RabbitHarness;
 #[cfg(any(test, feature = "conformance"))]
 pub use server::RabbitServer;
+#[cfg(any(test, feature = "conformance"))]
+pub use shared::RabbitSpace;

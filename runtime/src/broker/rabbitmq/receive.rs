@@ -66,7 +66,13 @@ impl Consumer {
             let many = credit.min(source.waiting.len());
             let messages: Vec<_> = source.waiting.drain(..many).collect();
             let is_empty = messages.is_empty();
+            let in_vain = source.in_vain();
             let delivered = self.hand_out(&session, Lent { source, messages }).await?;
+            if in_vain > self.lease
+                && let Err(error) = self.rescue().await
+            {
+                tracing::debug!(%error, "could not look for what is overdue");
+            }
             if !delivered.is_empty() || (is_empty && Instant::now() >= deadline) {
                 return Ok(delivered);
             }

@@ -9,6 +9,7 @@ use lapin::{Channel, Connection};
 use tokio::sync::Semaphore;
 
 use super::fault::{of_client, of_connecting};
+use super::fuse::Fuse;
 use super::target::Target;
 use super::topology::{Declaring, Names};
 use crate::error::BrokerError;
@@ -32,6 +33,7 @@ pub(super) struct Session {
     room: Semaphore,
     pub(super) patience: Duration,
     pub(super) shown: String,
+    fuse: Fuse,
 }
 
 impl Session {
@@ -41,6 +43,7 @@ impl Session {
         names: &Names,
         name: &str,
         patience: Duration,
+        fuse: Fuse,
     ) -> Result<Self, BrokerError> {
         let shown = target.shown.clone();
         let connect =
@@ -57,6 +60,7 @@ impl Session {
             room: Semaphore::new(LETTER_BOXES_MAX),
             patience,
             shown,
+            fuse,
         };
         session
             .declare(names, async |declaring: Declaring<'_>| {
@@ -121,6 +125,16 @@ impl Session {
 
     fn boxes(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
         self.boxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called before each step whose effect outlives the session.
+    pub(super) async fn step(&self) -> Result<(), BrokerError> {
+        if self.fuse.blows() {
+            self.close().await;
+            let cause = "the fuse has blown".into();
+            return Err(BrokerError::Unavailable { broker: self.shown.clone(), cause });
+        }
+        Ok(())
     }
 
     /// Ends it, so that the server gives what it holds to others.

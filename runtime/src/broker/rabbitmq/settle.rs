@@ -45,6 +45,10 @@ pub(super) struct Return {
 impl Session {
     /// Acknowledges deliveries: the server forgets them.
     pub(super) async fn acknowledge(&self, tags: &[u64]) -> Result<(), BrokerError> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        self.step().await?;
         let acknowledge = |tag: &u64| self.tasks.basic_ack(*tag, BasicAckOptions::default());
         self.all_sent(tags.iter().map(acknowledge)).await
     }

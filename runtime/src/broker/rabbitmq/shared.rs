@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use super::server::Launch;
+use crate::randomness::{Randomness, SystemRandomness};
 
 /// Ends the server when the lock was free five times in a row.
 const GUARD: &str = r#"
@@ -28,19 +29,20 @@ rm -rf mnesia log place
 /// How long a server may take to start on a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(120);
 
-/// A part in the server.
-pub(super) struct SharedServer {
+/// A part in the server: a namespace of its own.
+pub struct RabbitSpace {
     port: u16,
+    namespace: String,
     /// Locked while this is needed.
     _users: File,
 }
 
-impl SharedServer {
-    /// Takes part, starting it if it is not there.
+impl RabbitSpace {
+    /// Takes part in the server, starting it if it is not there.
     ///
     /// # Panics
     /// If there is no `rabbitmq-server`, or it does not start.
-    pub(super) fn join() -> Self {
+    pub fn fresh() -> Self {
         let user = rustix::process::getuid().as_raw();
         let folder = std::env::temp_dir().join(format!("ttg-tests-rabbitmq-{user}"));
         fs::create_dir_all(&folder).expect("a temporary folder");
@@ -49,7 +51,7 @@ impl SharedServer {
         let place = folder.join("place");
         let known = fs::read_to_string(&place).ok().and_then(|port| port.trim().parse().ok());
         if let Some(port) = known.filter(|port| answers(*port)) {
-            return Self { port, _users: users };
+            return Self { port, namespace: namespace(), _users: users };
         }
         let launch = Launch::new(folder, "");
         let mut command = Command::new("sh");
@@ -64,12 +66,22 @@ impl SharedServer {
             std::thread::sleep(Duration::from_millis(50));
         }
         fs::write(place, launch.port().to_string()).expect("the folder can be written");
-        Self { port: launch.port(), _users: users }
+        Self { port: launch.port(), namespace: namespace(), _users: users }
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Where the server is.
+    pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}", self.port)
     }
+
+    /// Nobody else's.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+}
+
+fn namespace() -> String {
+    format!("test-{:016x}", SystemRandomness.next_u64())
 }
 
 fn locked(path: PathBuf, how: FlockOperation) -> File {

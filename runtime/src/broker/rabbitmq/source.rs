@@ -21,7 +21,7 @@ use crate::error::BrokerError;
 /// How long a consumer stays open for the next receive.
 pub(super) const LINGER: Duration = Duration::from_millis(100);
 
-/// How long a new consumer takes to bring what is ready, at most.
+/// How long the server takes to send what is ready, at most.
 const ARRIVAL: Duration = Duration::from_millis(50);
 
 /// A message and the consumer that brought it.
@@ -40,6 +40,8 @@ pub(super) struct Source {
     /// Counts consumers.
     number: u64,
     last_asked: Option<Instant>,
+    /// Since when nothing arrived although somebody asked.
+    empty_since: Option<Instant>,
 }
 
 struct Open {
@@ -76,11 +78,8 @@ impl Source {
         self.last_asked = Some(Instant::now());
         self.collect(session).await?;
         if self.waiting.is_empty() {
-            let until = if self.open_for(session, queue, holdings, credit).await? {
-                deadline.max(Instant::now() + ARRIVAL)
-            } else {
-                deadline
-            };
+            self.open_for(session, queue, holdings, credit).await?;
+            let until = deadline.max(Instant::now() + ARRIVAL);
             if let Some(open) = &mut self.open
                 && self.waiting.is_empty()
                 && let Ok(arrived) = tokio::time::timeout_at(until, next(&mut open.consumer)).await
@@ -92,7 +91,17 @@ impl Source {
             }
         }
         self.last_asked = Some(Instant::now());
+        if self.waiting.is_empty() {
+            self.empty_since.get_or_insert_with(Instant::now);
+        } else {
+            self.empty_since = None;
+        }
         Ok(())
+    }
+
+    /// For how long somebody asked in vain.
+    pub(super) fn in_vain(&self) -> Duration {
+        self.empty_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     fn arrived(
@@ -130,23 +139,23 @@ impl Source {
         Ok(())
     }
 
-    /// Makes sure that `credit` can arrive, or about as much. True: by a new consumer.
+    /// Makes sure that `credit` can arrive, or about as much.
     async fn open_for(
         &mut self,
         session: &Session,
         queue: &str,
         holdings: &Holdings,
         credit: usize,
-    ) -> Result<bool, BrokerError> {
+    ) -> Result<(), BrokerError> {
         if let Some(open) = &self.open {
             let room = open.prefetch.saturating_sub(holdings.count_of(open.number));
             if room >= credit.div_ceil(2) {
-                return Ok(false);
+                return Ok(());
             }
         }
         self.close(session).await?;
         if !self.waiting.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         // The server counts what a consumer holds against its own prefetch only.
         let prefetch = u16::try_from(credit).unwrap_or(u16::MAX).max(1);
@@ -163,7 +172,7 @@ impl Source {
         let consumer = session.answer(consuming).await?.map_err(|error| session.fault(error))?;
         let (number, prefetch) = (self.number, usize::from(prefetch));
         self.open = Some(Open { consumer, number, prefetch });
-        Ok(true)
+        Ok(())
     }
 
     /// Closes the consumer, and gives back what it brought in vain.

@@ -77,7 +77,7 @@ impl Consumer {
 
     /// Which of these sessions have ended. A session has a queue that goes with it, and a letter to one
     /// that is gone comes back.
-    async fn gone(&self, sessions: HashSet<u64>) -> Result<HashSet<u64>, BrokerError> {
+    pub(super) async fn gone(&self, sessions: HashSet<u64>) -> Result<HashSet<u64>, BrokerError> {
         let session = self.link.session().await?;
         let others: Vec<u64> = sessions.into_iter().filter(|id| *id != session.id).collect();
         let names = &self.link.names;

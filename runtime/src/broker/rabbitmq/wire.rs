@@ -73,6 +73,9 @@ pub(super) enum Entry {
         #[serde(rename = "all")]
         outcomes: Vec<Outcome>,
     },
+    /// A second message was made of each of these: who has the first says nothing, or it is lost.
+    #[serde(rename = "copied")]
+    Copied(Vec<Place>),
     /// Nothing counts from here on.
     #[serde(rename = "cancelled")]
     Cancelled,
