@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig, RedisBroker, RedisConfig};
+use ttg_runtime::broker::{
+    EmbeddedBroker, EmbeddedConfig, RabbitBroker, RabbitConfig, RedisBroker, RedisConfig,
+};
 use ttg_runtime::{Broker, IdError, JobName, SystemClock, WorkerId};
 
 use crate::cli::CommonArguments;
@@ -21,36 +23,50 @@ pub(crate) enum BrokerUrl {
     /// In a file of this folder.
     Embedded(PathBuf),
     /// On a Redis server.
-    Redis(RedisPlace),
-    /// On a server of another kind; without its secrets.
-    Server(String),
+    Redis(ServerPlace),
+    /// On a RabbitMQ server.
+    Rabbit(ServerPlace),
 }
 
 /// Which server, and what is TTG's there.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct RedisPlace {
+pub(crate) struct ServerPlace {
     /// With its secrets.
     url: String,
     namespace: String,
     authority: Option<PathBuf>,
+    /// This client's certificate and its key.
+    identity: Option<(PathBuf, PathBuf)>,
 }
 
-impl std::fmt::Debug for RedisPlace {
+impl std::fmt::Debug for ServerPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, {:?}", redacted(&self.url), self.namespace)
     }
 }
 
-impl RedisPlace {
-    /// Connects as the consumer `worker`.
-    pub(crate) async fn connect(
+impl ServerPlace {
+    /// Connects to a Redis server as the consumer `worker`.
+    pub(crate) async fn redis(
         &self,
         worker: WorkerId,
         lease: Duration,
     ) -> Result<RedisBroker, CommandError> {
-        let Self { url, namespace, authority } = self.clone();
+        let Self { url, namespace, authority, .. } = self.clone();
         let broker = RedisBroker::connect(RedisConfig { url, namespace, authority, worker, lease });
         broker.await.map_err(CommandError::broker("the broker could not be reached"))
+    }
+
+    /// Connects to a RabbitMQ server as the consumer `worker`.
+    pub(crate) async fn rabbit(
+        &self,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<RabbitBroker, CommandError> {
+        let Self { url, namespace, authority, identity } = self.clone();
+        let config = RabbitConfig { url, namespace, authority, identity, worker, lease };
+        let broker = RabbitBroker::connect(config).await;
+        broker.map_err(CommandError::broker("the broker could not be reached"))
     }
 }
 
@@ -75,15 +91,17 @@ impl BrokerUrl {
     }
 
     fn named(url: &str, arguments: &CommonArguments) -> Result<Self, CommandError> {
-        let url = Self::parse(url)?;
-        let Self::Redis(place) = url else { return Ok(url) };
+        let mut url = Self::parse(url)?;
+        let (Self::Redis(place) | Self::Rabbit(place)) = &mut url else { return Ok(url) };
         // It becomes a part of keys, as names of jobs do.
         let namespace: JobName = arguments
             .namespace
             .parse()
             .map_err(|why: IdError| CommandError::Settings(vec![format!("--namespace: {why}")]))?;
-        let (namespace, authority) = (namespace.to_string(), arguments.tls_ca.clone());
-        Ok(Self::Redis(RedisPlace { namespace, authority, ..place }))
+        place.namespace = namespace.to_string();
+        place.authority.clone_from(&arguments.tls_ca);
+        place.identity = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
+        Ok(url)
     }
 
     fn parse(text: &str) -> Result<Self, CommandError> {
@@ -100,12 +118,15 @@ impl BrokerUrl {
                 if !known || !servers.all(is_server) {
                     return Err(unknown());
                 }
+                let place = ServerPlace {
+                    url: text.to_owned(),
+                    namespace: "ttg".to_owned(),
+                    authority: None,
+                    identity: None,
+                };
                 Ok(match scheme {
-                    "amqp" | "amqps" => Self::Server(redacted(text)),
-                    _ => {
-                        let (url, namespace) = (text.to_owned(), "ttg".to_owned());
-                        Self::Redis(RedisPlace { url, namespace, authority: None })
-                    }
+                    "amqp" | "amqps" => Self::Rabbit(place),
+                    _ => Self::Redis(place),
                 })
             }
             _ => Err(unknown()),
@@ -123,8 +144,8 @@ impl BrokerUrl {
                 let broker = EmbeddedBroker::connect(embedded(dir, worker, lease)).await;
                 Ok(Arc::new(broker.map_err(CommandError::broker("the store could not be opened"))?))
             }
-            Self::Redis(place) => Ok(Arc::new(place.connect(worker, lease).await?)),
-            Self::Server(url) => Err(CommandError::NoAdapter(url.clone())),
+            Self::Redis(place) => Ok(Arc::new(place.redis(worker, lease).await?)),
+            Self::Rabbit(place) => Ok(Arc::new(place.rabbit(worker, lease).await?)),
         }
     }
 
@@ -175,8 +196,7 @@ impl std::fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Embedded(dir) => write!(f, "embedded:{}", dir.display()),
-            Self::Redis(place) => f.write_str(&redacted(&place.url)),
-            Self::Server(url) => f.write_str(url),
+            Self::Redis(place) | Self::Rabbit(place) => f.write_str(&redacted(&place.url)),
         }
     }
 }

@@ -20,9 +20,18 @@ pub(crate) enum CommandError {
     /// `--broker` names a kind that this build does not have.
     #[error("`{0}` is no broker of this build")]
     UnknownBroker(String),
-    /// `--broker` names a server, and this build has no adapter for its kind.
-    #[error("this build has no adapter for the broker `{0}`")]
-    NoAdapter(String),
+    /// An attempt may take longer than the broker lets anybody hold a chunk.
+    #[error(
+        "--timeout {timeout:?} is too long for {broker}, which takes a chunk back after a while"
+    )]
+    TimeoutTooLong {
+        /// The timeout.
+        timeout: std::time::Duration,
+        /// The broker's name.
+        broker: &'static str,
+        /// The longest that it allows.
+        longest: std::time::Duration,
+    },
     /// No kernel of that name here.
     #[error("kernel `{name}` is unknown")]
     UnknownKernel {
@@ -173,7 +182,7 @@ impl CommandError {
             | Self::NoValues(_)
             | Self::Name(_) => Exit::Usage,
             Self::UnknownBroker(_)
-            | Self::NoAdapter(_)
+            | Self::TimeoutTooLong { .. }
             | Self::Listen { .. }
             | Self::Traces(_)
             | Self::NoValuesHere(_) => Exit::Configuration,
@@ -198,15 +207,19 @@ impl CommandError {
             Self::Settings(_) | Self::Log(TelemetryError::Filter { .. }) => {
                 Some("`--help` tells what each option takes".into())
             }
-            Self::UnknownBroker(_) | Self::NoAdapter(_) => Some(
-                "write `--broker embedded:DIR`, or `--data-dir DIR` for short, or \
-                 `--broker redis://HOST`; `ttg config` tells where the setting comes from"
+            Self::UnknownBroker(_) => Some(
+                "write `--broker embedded:DIR`, or `--data-dir DIR` for short, \
+                 `--broker redis://HOST` or `--broker amqp://HOST`; `ttg config` tells where the \
+                 setting comes from"
                     .into(),
             ),
             Self::NoServer { program, cause } if cause.kind() == io::ErrorKind::NotFound => {
                 Some(format!("install it: `apt-get install {program}`"))
             }
             Self::Traces(_) => Some("mend the variable, or set OTEL_SDK_DISABLED=true".into()),
+            Self::TimeoutTooLong { longest, .. } => Some(format!(
+                "give chunks {longest:?} at most, and make them smaller with --chunk-size"
+            )),
             Self::DemoTooFast => Some("choose another `--scale`, or an earlier `--kill-at`".into()),
             Self::Listen { .. } => {
                 Some("`--listen` takes an address of this machine and a free port".into())

@@ -70,6 +70,13 @@ impl Submission {
         if spec.values && !broker.capabilities().values {
             return Err(CommandError::NoValuesHere(broker.capabilities().name));
         }
+        let timeout = spec.policy.timeout;
+        if let Some(longest) = broker.capabilities().longest_attempt
+            && timeout > longest
+        {
+            let broker = broker.capabilities().name;
+            return Err(CommandError::TimeoutTooLong { timeout, broker, longest });
+        }
         let name = match name {
             Some(name) => {
                 let found = broker.job(&name).await;

@@ -19,7 +19,7 @@ mod sql;
 use race::{CHUNKS, CREDIT, PUBLISH_BATCH, race, through, timed};
 
 fn main() {
-    race("bare SQL", &through_the_adapter, &bare_loop);
+    race("bare SQL", CHUNKS, &through_the_adapter, &bare_loop);
 }
 
 async fn connect(folder: &Path) -> EmbeddedBroker {

@@ -15,7 +15,7 @@ mod race;
 use race::{CHUNKS, CREDIT, PUBLISH_BATCH, race, through, timed};
 
 fn main() {
-    race("bare client", &through_the_adapter, &bare_client);
+    race("bare client", CHUNKS, &through_the_adapter, &bare_client);
 }
 
 /// As users should have it: with a log of writes.

@@ -119,24 +119,21 @@ fn progress_is_logged_after_so_many_parameters() {
 }
 
 #[test]
-fn a_broker_that_this_build_lacks_is_refused_and_its_secrets_stay_hidden() {
+fn a_broker_that_this_build_lacks_is_refused_and_secrets_stay_hidden() {
     let sandbox = sandbox();
-    let rabbit =
-        [("QUEUE_BACKEND", "rabbitmq"), ("RABBITMQ_PASSWORD", "se@cret"), ("RABBITMQ_HOST", "r")];
-    let commands = ["run --parameters 10", "status", "results any", "purge --all", "check"];
-    let mut told = String::new();
-    for line in commands {
-        let ended = with(&sandbox, &rabbit, line).expect_code(78);
-        assert!(!format!("{ended:?}").contains("cret@"), "{ended:#?}");
-        let errors = [&ended.stdout, &ended.stderr].into_iter().flat_map(|text| text.lines());
-        for line in errors.filter(|line| line.contains("adapter") || line.starts_with("hint: ")) {
-            told += &format!("{line}\n");
-        }
-    }
+    let rabbit = [
+        ("QUEUE_BACKEND", "rabbitmq"),
+        ("RABBITMQ_PASSWORD", "se@cret"),
+        ("RABBITMQ_HOST", "127.0.0.1"),
+        ("RABBITMQ_PORT", "1"),
+    ];
+    let ended = with(&sandbox, &rabbit, "status").expect_code(69);
+    assert!(ended.stderr.contains("amqp://127.0.0.1:1/"), "{ended:#?}");
+    assert!(!format!("{ended:?}").contains("cret"), "{ended:#?}");
     let kafka = with(&sandbox, &[("QUEUE_BACKEND", "kafka")], "status").expect_code(78);
-    assert_snapshot!(told + &kafka.stderr);
+    assert_snapshot!(kafka.stderr);
     let shown = with(&sandbox, &rabbit, "config").expect_code(0).stdout;
-    assert!(shown.contains("amqp://guest:[hidden]@r:5672/%2F"), "{shown}");
+    assert!(shown.contains("amqp://guest:[hidden]@127.0.0.1:1/%2F"), "{shown}");
     let help = with(&sandbox, &[("TTG_BROKER", "redis://:secret@r")], "status --help");
     assert!(!help.expect_code(0).stdout.contains("secret"));
 }

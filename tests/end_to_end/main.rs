@@ -1,6 +1,7 @@
 //! The `ttg` command as its users have it: real processes, a real store, signals and `kill -9`.
 
 mod attrition;
+mod brokers;
 mod children;
 mod collector;
 mod crashes;
@@ -17,6 +18,7 @@ mod memory;
 mod poison;
 mod programs;
 mod proofs;
+mod rabbitmq;
 mod redis;
 mod redis_outages;
 mod resuming;

@@ -1,7 +1,7 @@
 //! Every command on a Redis server.
 
 use ttg_runtime::broker::RedisServer;
-use ttg_tests::{Running, Sandbox, until};
+use ttg_tests::{Sandbox, until};
 
 use crate::sandbox;
 
@@ -47,52 +47,6 @@ fn every_command_does_its_work_there() {
     sandbox.ttg("results swept").expect_code(2);
     sandbox.ttg("purge --all").expect_code(0);
     assert_eq!(server.ask(&["KEYS", "*"]), "foreign");
-}
-
-fn worker(sandbox: &Sandbox, options: &str) -> Running {
-    let mut worker = sandbox.start(&format!("worker --concurrency 2 {options}"));
-    worker.until_line("event=running");
-    worker
-}
-
-#[test]
-fn when_one_of_three_workers_is_killed_the_others_finish_the_job() {
-    let (_server, sandbox) = on_redis(&[]);
-    let stay = ["--until-complete shared", "--until-complete shared"];
-    let staying = stay.map(|options| worker(&sandbox, options));
-    let victim = worker(&sandbox, "");
-    let submit = "submit --job shared --parameters 10000 --chunk-size 20 --set simulate-work-ms=1";
-    sandbox.ttg(submit).expect_code(0);
-    sandbox.until("shared", |report| report.chunks.completed > 50 && report.workers.len() == 3);
-    victim.kill();
-    for worker in staying {
-        worker.end().expect_code(0);
-    }
-    let report = sandbox.look("shared").expect("it was submitted");
-    report.assert_complete(10_000, 0);
-    assert_eq!(report.result("sum"), "5000355.0");
-    assert!(report.workers.iter().all(|worker| worker.chunks > 0), "{report:#?}");
-    sandbox.ttg("verify shared").expect_code(0);
-}
-
-#[test]
-fn a_worker_that_was_frozen_past_its_lease_changes_nothing() {
-    let (_server, sandbox) = on_redis(&[]);
-    let frozen = worker(&sandbox, "--lease 2s");
-    let submit = "submit --job fenced --parameters 4000 --chunk-size 20 --set simulate-work-ms=1";
-    sandbox.ttg(submit).expect_code(0);
-    sandbox.until("fenced", |report| report.chunks.completed > 5);
-    frozen.freeze();
-    worker(&sandbox, "--lease 2s --until-complete fenced").end().expect_code(0);
-    let before = sandbox.look("fenced").expect("it was submitted");
-    before.assert_complete(4_000, 0);
-    assert!(before.chunks.redelivered >= 1, "{before:#?}");
-    frozen.thaw();
-    frozen.signal(ttg_tests::Signal::SIGTERM);
-    frozen.end();
-    let after = sandbox.look("fenced").expect("it was submitted");
-    assert_eq!(after.result.get(), before.result.get());
-    sandbox.ttg("verify fenced").expect_code(0);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Sandbox {
     data: PathBuf,
     /// The broker of its processes, if it is not the store in its folder.
     broker: Option<String>,
+    /// The namespace of its processes, if it is not the default.
+    namespace: Option<String>,
 }
 
 impl Sandbox {
@@ -28,13 +30,19 @@ impl Sandbox {
     pub fn new(program: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let (program, data) = (program.into(), dir.path().join(".ttg"));
-        Self { program, dir, data, broker: None }
+        Self { program, dir, data, broker: None, namespace: None }
     }
 
     /// The same, its processes using the broker at `url`.
     #[must_use]
     pub fn on(self, url: String) -> Self {
         Self { broker: Some(url), ..self }
+    }
+
+    /// The same, its processes using this namespace.
+    #[must_use]
+    pub fn within(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..self }
     }
 
     /// The path of `name` in the folder.
@@ -47,6 +55,7 @@ impl Sandbox {
         let mut command = Command::new(&self.program);
         command.arg0("ttg").args(line.split_whitespace()).current_dir(self.dir.path()).env_clear();
         command.envs(self.broker.iter().map(|url| ("TTG_BROKER", url)));
+        command.envs(self.namespace.iter().map(|name| ("TTG_NAMESPACE", name)));
         command
     }
 

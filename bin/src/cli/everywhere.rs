@@ -16,9 +16,10 @@ pub(crate) struct CommonArguments {
     /// Where jobs are kept
     #[arg(
         long,
-        help = "Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), or \
-                redis+sentinel://HOST,…/MASTER; a server's URL may have user, password, port and \
-                database: redis://USER:PASSWORD@HOST:PORT/DATABASE",
+        help = "Where jobs are kept: embedded:DIR, redis://HOST, rediss://HOST (with TLS), \
+                redis+sentinel://HOST,…/MASTER, amqp://HOST (RabbitMQ) or amqps://HOST (with TLS); \
+                a server's URL may have user, password, port and database or virtual host: \
+                redis://USER:PASSWORD@HOST:PORT/DATABASE, amqp://USER:PASSWORD@HOST:PORT/VHOST",
         value_name = "URL",
         env = "TTG_BROKER",
         hide_env_values = true,
@@ -38,6 +39,14 @@ pub(crate) struct CommonArguments {
     /// A PEM file with the certificates that vouch for a server with TLS [default: the system's]
     #[arg(long, value_name = "FILE", env = "TTG_TLS_CA")]
     pub(crate) tls_ca: Option<PathBuf>,
+
+    /// A PEM file with the certificate that this program shows to a RabbitMQ server which wants one
+    #[arg(long, value_name = "FILE", env = "TTG_TLS_CERT", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// A PEM file with the key of that certificate
+    #[arg(long, value_name = "FILE", env = "TTG_TLS_KEY", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// Print one JSON object on standard output
     #[arg(long, env = "TTG_JSON", value_parser = BoolishValueParser::new())]

@@ -31,11 +31,13 @@ pub(crate) async fn check(
             let job = JobSettings::try_from(&arguments.job).ok();
             findings.extend(preflight::redis(&place, job.as_ref()).await);
         }
-        Ok(url) => {
-            findings.push(preflight::store(&url).await);
-            if let BrokerUrl::Embedded(dir) = &url {
-                findings.extend(preflight::disk(&preflight::nearest(dir)));
-            }
+        Ok(BrokerUrl::Rabbit(place)) => {
+            let job = JobSettings::try_from(&arguments.job).ok();
+            findings.extend(preflight::rabbit(&place, job.as_ref()).await);
+        }
+        Ok(BrokerUrl::Embedded(dir)) => {
+            findings.push(preflight::store(&dir).await);
+            findings.extend(preflight::disk(&preflight::nearest(&dir)));
         }
         Err(error) => {
             findings.push(Finding::error("store", error.to_string(), error.hint(), error.exit()));

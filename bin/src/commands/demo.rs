@@ -201,9 +201,12 @@ impl Stage<'_> {
         command.env("TTG_BROKER", &self.place.text).env("TTG_LOG_LEVEL", "error");
         let common = &self.arguments.common;
         command.env("TTG_NAMESPACE", &common.namespace);
-        if let Some(authority) = &common.tls_ca {
-            command.env("TTG_TLS_CA", authority);
-        }
+        let files = [
+            ("TTG_TLS_CA", &common.tls_ca),
+            ("TTG_TLS_CERT", &common.tls_cert),
+            ("TTG_TLS_KEY", &common.tls_key),
+        ];
+        command.envs(files.into_iter().filter_map(|(name, file)| Some((name, file.as_ref()?))));
         Ok(command)
     }
 

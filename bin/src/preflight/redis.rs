@@ -4,7 +4,7 @@ use ttg_runtime::broker::RedisHealth;
 use ttg_runtime::{Broker, JobUid, SystemRandomness, WorkerId};
 
 use super::store::failed;
-use crate::broker::RedisPlace;
+use crate::broker::ServerPlace;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::report::Finding;
@@ -22,7 +22,7 @@ const BYTES_PER_VALUE: u64 = 8;
 /// The most chunks of a job whose chunk size is left to TTG.
 const CHUNKS_AUTO: u64 = 100_000;
 
-pub(crate) async fn redis(place: &RedisPlace, job: Option<&JobSettings>) -> Vec<Finding> {
+pub(crate) async fn redis(place: &ServerPlace, job: Option<&JobSettings>) -> Vec<Finding> {
     match look(place).await {
         Ok(health) => {
             let version = &health.version;
@@ -35,9 +35,9 @@ pub(crate) async fn redis(place: &RedisPlace, job: Option<&JobSettings>) -> Vec<
 }
 
 /// Connects as a worker does, and calls a script that would write.
-async fn look(place: &RedisPlace) -> Result<RedisHealth, CommandError> {
+async fn look(place: &ServerPlace) -> Result<RedisHealth, CommandError> {
     let checker = WorkerId::fresh("check", &SystemRandomness);
-    let broker = place.connect(checker, LEASE_UNUSED).await?;
+    let broker = place.redis(checker, LEASE_UNUSED).await?;
     let doing = "the broker could not be used";
     // There is no such job, so that nothing is changed.
     let nobody = JobUid::fresh(&SystemRandomness);

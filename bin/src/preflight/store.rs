@@ -14,10 +14,8 @@ use crate::settings::LEASE_UNUSED;
 
 const CHECK: &str = "store";
 
-pub(crate) async fn store(url: &BrokerUrl) -> Finding {
-    let BrokerUrl::Embedded(dir) = url else {
-        return failed(CHECK, &CommandError::NoAdapter(url.to_string()));
-    };
+pub(crate) async fn store(dir: &Path) -> Finding {
+    let url = &BrokerUrl::Embedded(dir.to_owned());
     if dir.join("ttg.db").exists() {
         return match open(url).await {
             Ok(()) => Finding::ok(CHECK, format!("{url} can be opened and written")),

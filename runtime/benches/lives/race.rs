@@ -17,24 +17,25 @@ const ROUNDS: u32 = 5;
 /// Tells the rates of both, and their ratio. Each returns the time inside its calls.
 pub(crate) fn race(
     bare_name: &str,
+    chunks: u64,
     adapter: &impl AsyncFn(&JobRecord) -> Duration,
     bare: &impl AsyncFn(&JobRecord) -> Duration,
 ) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let job = job("bench", CHUNKS, 1);
+    let job = job("bench", chunks, 1);
     let mut times = [Vec::new(), Vec::new()];
     for round in 1..=ROUNDS {
         let both = runtime.block_on(async { [adapter(&job).await, bare(&job).await] });
-        report(&format!("round {round}"), bare_name, both);
+        report(&format!("round {round}"), bare_name, chunks, both);
         times.iter_mut().zip(both).for_each(|(times, time)| times.push(time));
     }
-    report("median", bare_name, times.map(median));
+    report("median", bare_name, chunks, times.map(median));
 }
 
 #[expect(clippy::print_stdout, reason = "a bench tells its figures")]
-fn report(what: &str, bare_name: &str, times: [Duration; 2]) {
-    let [adapter, bare] = times.map(|time| CHUNKS as f64 / time.as_secs_f64());
+fn report(what: &str, bare_name: &str, chunks: u64, times: [Duration; 2]) {
+    let [adapter, bare] = times.map(|time| chunks as f64 / time.as_secs_f64());
     let ratio = adapter / bare;
     println!(
         "{what}: adapter {adapter:.0} lives/s, {bare_name} {bare:.0} lives/s, ratio {ratio:.2}"

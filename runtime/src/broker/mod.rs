@@ -6,6 +6,7 @@ pub mod conformance;
 mod embedded;
 mod memory;
 mod port;
+mod rabbitmq;
 mod redis;
 mod views;
 
@@ -19,6 +20,9 @@ pub use port::{
     Broker, Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
     Renewed, Settled, VALUES_PAGE_BYTES_MAX,
 };
+pub use rabbitmq::{RabbitBroker, RabbitConfig};
+#[cfg(any(test, feature = "conformance"))]
+pub use rabbitmq::{RabbitHarness, RabbitServer, RabbitSpace};
 pub use redis::{RedisBroker, RedisConfig, RedisHealth};
 #[cfg(any(test, feature = "conformance"))]
 pub use redis::{RedisHarness, RedisServer};

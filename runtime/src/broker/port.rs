@@ -36,6 +36,9 @@ pub struct Capabilities {
     pub immediate_progress: bool,
     /// [`Broker::store_values`] and [`Broker::values`] work. If false, jobs cannot keep values here.
     pub values: bool,
+    /// How long one attempt may take at most: the backend gives to others what anybody holds for
+    /// much longer. `None`: as long as its lease is renewed.
+    pub longest_attempt: Option<Duration>,
 }
 
 /// What became of a registration.

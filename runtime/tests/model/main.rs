@@ -6,7 +6,7 @@
 
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use ttg_runtime::broker::conformance::Harness;
-use ttg_runtime::broker::{EmbeddedHarness, MemoryHarness, RedisHarness};
+use ttg_runtime::broker::{EmbeddedHarness, MemoryHarness, RabbitHarness, RedisHarness};
 
 mod operation;
 mod plain;
@@ -31,6 +31,16 @@ fn the_redis_broker_does_what_its_model_does() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| model_holds::<RedisHarness>(3));
+        }
+    });
+}
+
+/// By real time, too.
+#[test]
+fn the_rabbitmq_broker_does_what_its_model_does() {
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| model_holds::<RabbitHarness>(2));
         }
     });
 }

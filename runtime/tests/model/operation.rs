@@ -22,15 +22,33 @@ pub(crate) struct Pick {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    Publish { from: u64, count: u64 },
-    Replay { origin: u64 },
-    Receive { by: usize, credit: u32 },
+    Publish {
+        from: u64,
+        count: u64,
+    },
+    Replay {
+        origin: u64,
+    },
+    Receive {
+        by: usize,
+        credit: u32,
+    },
     Renew(Pick),
-    Commit { pick: Pick, dead: usize },
+    Commit {
+        pick: Pick,
+        dead: usize,
+    },
     Nack(Pick, Eighths),
     GiveBack(Pick, Eighths),
-    GiveBackStrays { by: usize, held: Vec<bool> },
+    GiveBackStrays {
+        by: usize,
+        held: Vec<bool>,
+    },
     Elapse(Eighths),
+    /// Where a lease is a connection: it is cut.
+    Expire {
+        by: usize,
+    },
     Cancel,
     PurgeAndSubmitAgain,
 }
@@ -58,6 +76,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (pick(), delay()).prop_map(|(pick, delay)| Operation::GiveBack(pick, delay)),
         2 => (by(), held).prop_map(|(by, held)| Operation::GiveBackStrays { by, held }),
         5 => elapse.prop_map(Operation::Elapse),
+        3 => by().prop_map(|by| Operation::Expire { by }),
         1 => prop::sample::select(vec![
             Operation::Cancel,
             Operation::PurgeAndSubmitAgain,

@@ -30,8 +30,19 @@ impl When {
 
 #[derive(Debug)]
 pub(crate) enum Place {
-    Waiting { due: When, failed: bool },
-    Leased { by: usize, receipt: Receipt, end: When },
+    Waiting {
+        due: When,
+        failed: bool,
+    },
+    Leased {
+        by: usize,
+        receipt: Receipt,
+        end: When,
+    },
+    /// Its holder's connection, which was its lease, was cut.
+    Abandoned {
+        since: When,
+    },
 }
 
 impl Place {
@@ -39,6 +50,7 @@ impl Place {
         match *self {
             Self::Waiting { due, .. } => due,
             Self::Leased { end, .. } => end,
+            Self::Abandoned { since } => since,
         }
     }
 }
@@ -120,7 +132,7 @@ impl Model {
         assert!(!place.due().surely_ahead(now), "{key} came early: {place:?}");
         let (silent, failed) = match place {
             Place::Waiting { failed, .. } => (false, *failed),
-            Place::Leased { .. } => (true, false),
+            Place::Leased { .. } | Place::Abandoned { .. } => (true, false),
         };
         chunk.counters.silent_deliveries += u32::from(silent);
         self.redelivered += u64::from(silent || failed);
@@ -130,6 +142,15 @@ impl Model {
         }
         assert_eq!(delivery.suspect, self.suspects.contains(&key));
         *place = Place::Leased { by, receipt: delivery.receipt, end: now.after(lease) };
+    }
+
+    /// The connection of a consumer is cut.
+    pub(crate) fn abandon(&mut self, consumer: usize, now: When) {
+        for (_, place) in self.open.values_mut() {
+            if matches!(place, Place::Leased { by, .. } if *by == consumer) {
+                *place = Place::Abandoned { since: now };
+            }
+        }
     }
 
     /// The chunk of a delivery that is still this consumer's.
@@ -193,6 +214,7 @@ impl Model {
     fn check_open(&self, found: &JobProgress, now: When) {
         let waits = self.open.values().filter_map(|(_, place)| match *place {
             Place::Waiting { due, .. } => Some(due),
+            Place::Abandoned { since } => Some(since),
             Place::Leased { .. } => None,
         });
         let waits: Vec<_> = waits.collect();

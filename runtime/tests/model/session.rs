@@ -21,6 +21,9 @@ use crate::plain::{Model, Place, When};
 /// How long a real server may take to hand over what is due.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Longer than any history.
+const FOREVER: Duration = Duration::from_hours(1);
+
 pub(crate) struct Session<H> {
     harness: H,
     consumers: Vec<Arc<dyn Broker>>,
@@ -67,6 +70,7 @@ impl<H: Harness> Session<H> {
             Operation::GiveBack(pick, delay) => self.give_back(&pick, H::lease() * delay / 8).await,
             Operation::GiveBackStrays { by, held } => self.give_back_strays(by, &held).await,
             Operation::Elapse(eighths) => self.harness.elapse(H::lease() * eighths / 8).await,
+            Operation::Expire { by } => self.expire(by).await,
             Operation::Cancel => {
                 assert!(self.consumers[0].cancel(self.model.job.uid).await.expect("cancel"));
                 self.model.cancel();
@@ -132,16 +136,29 @@ impl<H: Harness> Session<H> {
             let first: Vec<_> = due.into_iter().take(credit.get() as usize).collect();
             assert_eq!(keys, first);
         }
+        let lease = if self.has_deadlines() { H::lease() } else { FOREVER };
         for delivery in &received {
             assert!(self.receipts.insert(delivery.receipt), "a fresh receipt");
-            self.model.deliver(by, delivery, now, H::lease());
+            self.model.deliver(by, delivery, now, lease);
             self.handed.push((by, delivery.clone()));
         }
         received.len()
     }
 
+    /// By time alone no lease ends where it is a connection, and renewing it does nothing.
+    fn has_deadlines(&self) -> bool {
+        self.consumers[0].capabilities().renewable_leases
+    }
+
+    async fn expire(&mut self, by: usize) {
+        if !self.has_deadlines() {
+            let (now, ()) = self.timed(self.harness.expire(&name(by))).await;
+            self.model.abandon(by, now);
+        }
+    }
+
     async fn renew(&mut self, pick: &Pick) {
-        let Some((by, delivery)) = self.pick(pick) else {
+        let Some((by, delivery)) = self.pick(pick).filter(|_| self.has_deadlines()) else {
             return;
         };
         let receipt = delivery.receipt;
@@ -257,6 +274,9 @@ impl<H: Harness> Session<H> {
         let newest = Pick { age: 0, foreign: false };
         // No wait is as long, so that all that is open is due.
         self.harness.elapse(H::lease() * 2).await;
+        for by in 0..CONSUMERS {
+            self.expire(by).await;
+        }
         while self.receive(0, NonZeroU32::MIN).await > 0 {
             self.commit(&newest, 0).await;
         }

@@ -221,6 +221,7 @@ impl Broker for EmbeddedBroker {
             renewable_leases: true,
             immediate_progress: true,
             values: true,
+            longest_attempt: None,
         }
     }
 

@@ -88,6 +88,7 @@ impl Broker for MemoryBroker {
             renewable_leases: true,
             immediate_progress: true,
             values: true,
+            longest_attempt: None,
         }
     }
 

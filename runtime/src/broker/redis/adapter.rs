@@ -143,6 +143,7 @@ impl Broker for RedisBroker {
             renewable_leases: true,
             immediate_progress: true,
             values: true,
+            longest_attempt: None,
         }
     }
 

@@ -1,0 +1,61 @@
+//! Whether the RabbitMQ server is there, lets TTG do its work, and takes what it is given.
+
+use ttg_runtime::{Broker, JobUid, SystemRandomness, WorkerId};
+
+use super::store::failed;
+use crate::broker::ServerPlace;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::report::Finding;
+use crate::settings::{JobSettings, LEASE_UNUSED};
+
+pub(crate) async fn rabbit(place: &ServerPlace, job: Option<&JobSettings>) -> Vec<Finding> {
+    let checker = WorkerId::fresh("check", &SystemRandomness);
+    let broker = match place.rabbit(checker, LEASE_UNUSED).await {
+        Ok(broker) => broker,
+        Err(error) => return vec![failed("broker", &error)],
+    };
+    vec![usable(&broker).await, writable(&broker).await, timeout(&broker, job)]
+}
+
+/// Connecting made what is missing, with the permissions that it takes; this reads and asks.
+async fn usable(broker: &dyn Broker) -> Finding {
+    const CHECK: &str = "broker";
+    let doing = "the broker could not be used";
+    let nobody = JobUid::fresh(&SystemRandomness);
+    let asked = async {
+        broker.cancel(nobody).await?;
+        broker.jobs().await
+    };
+    match asked.await {
+        Ok(_) => Finding::ok(CHECK, "the server can be used".to_owned()),
+        Err(error) => failed(CHECK, &CommandError::broker(doing)(error)),
+    }
+}
+
+/// A server that is short of memory or disk takes connections, and no messages.
+async fn writable(broker: &dyn Broker) -> Finding {
+    const CHECK: &str = "alarms";
+    // Of a job that is not there: the letter comes back.
+    let nobody = JobUid::fresh(&SystemRandomness);
+    match broker.cancel(nobody).await {
+        Ok(_) => Finding::ok(CHECK, "the server takes messages".to_owned()),
+        Err(error) => failed(CHECK, &CommandError::broker("the server takes no messages")(error)),
+    }
+}
+
+fn timeout(broker: &dyn Broker, job: Option<&JobSettings>) -> Finding {
+    const CHECK: &str = "timeout";
+    let timeout = job.map(|job| job.policy.timeout);
+    match (timeout, broker.capabilities().longest_attempt) {
+        (Some(timeout), Some(longest)) if timeout > longest => {
+            let found = format!("--timeout {timeout:?} is longer than {longest:?}");
+            let remedy =
+                "the server takes back what is held for half an hour: smaller chunks".to_owned();
+            Finding::error(CHECK, found, Some(remedy), Exit::Configuration)
+        }
+        _ => {
+            Finding::ok(CHECK, "an attempt ends before the server takes its chunk back".to_owned())
+        }
+    }
+}

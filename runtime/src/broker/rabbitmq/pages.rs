@@ -1,0 +1,122 @@
+//! Reading outcomes, page by page, as often as wanted: each reader goes through the journal by itself.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::adapter::Consumer;
+use super::ledger::Ledger;
+use super::link::Link;
+use super::tail::{Mark, Next, Start, Tail};
+use super::wire::Entry;
+use crate::broker::port::{Committed, OUTCOME_PAGE_BYTES_MAX};
+use crate::broker::views::{OutcomeCursor, OutcomePage};
+use crate::error::BrokerError;
+use crate::ids::JobUid;
+use crate::outcome::Outcome;
+use crate::wire::{decode, encode};
+
+/// Readers that are kept where they are for their next page.
+const KEPT_MAX: usize = 4;
+
+#[derive(Default)]
+pub(super) struct Pages(HashMap<JobUid, Reading>);
+
+/// A reader. A cursor is the number of outcomes before it.
+struct Reading {
+    tail: Tail,
+    mark: Option<Mark>,
+    /// The mark is of an earlier page: more may have been written since.
+    is_old: bool,
+    /// Knows which outcome was the first of its key.
+    ledger: Ledger,
+    /// Outcomes that were read and are not on a page yet.
+    ahead: VecDeque<Outcome>,
+    next: u64,
+}
+
+impl Reading {
+    fn new(link: &Link, job: JobUid) -> Self {
+        Self {
+            tail: Tail::new(link.names.journal(job), Start::At(0)),
+            mark: None,
+            is_old: false,
+            ledger: Ledger::default(),
+            ahead: VecDeque::new(),
+            next: 0,
+        }
+    }
+
+    /// Whether there is another outcome, which then is the first of those ahead.
+    async fn has_next(&mut self, link: &Link, job: JobUid) -> Result<bool, BrokerError> {
+        while self.ahead.is_empty() {
+            let mark = match self.mark.take() {
+                Some(mark) => mark,
+                None => match self.tail.mark(link).await? {
+                    Some(mark) => mark,
+                    None => return Ok(false),
+                },
+            };
+            match self.tail.next(&mark).await? {
+                Next::Entry(bytes) => {
+                    self.mark = Some(mark);
+                    self.read(&bytes, job)?;
+                }
+                Next::End if self.is_old => self.is_old = false,
+                Next::End | Next::Gone => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn read(&mut self, bytes: &[u8], job: JobUid) -> Result<(), BrokerError> {
+        let entry = match decode::<Entry>(bytes) {
+            Ok(entry) => entry,
+            Err(cause) => return Err(BrokerError::Record { job, cause }),
+        };
+        let committed = self.ledger.apply(&entry);
+        if let Entry::Outcomes { outcomes, .. } = entry {
+            let firsts = outcomes.into_iter().zip(committed);
+            let firsts = firsts.filter(|(_, what)| *what == Committed::First);
+            self.ahead.extend(firsts.map(|(outcome, _)| outcome));
+        }
+        Ok(())
+    }
+}
+
+impl Consumer {
+    pub(super) async fn page(
+        &self,
+        job: JobUid,
+        OutcomeCursor(from): OutcomeCursor,
+        limit: usize,
+    ) -> Result<OutcomePage, BrokerError> {
+        let mut pages = self.pages.lock().await;
+        let kept = pages.0.remove(&job).filter(|kept| from > 0 && kept.next == from);
+        let mut reading = kept.unwrap_or_else(|| Reading::new(&self.link, job));
+        while reading.next < from && reading.has_next(&self.link, job).await? {
+            reading.ahead.pop_front();
+            reading.next += 1;
+        }
+        let (mut outcomes, mut bytes) = (Vec::new(), 0);
+        let mut more = false;
+        while reading.has_next(&self.link, job).await? {
+            let size = reading.ahead.front().map_or(0, |outcome| encode(outcome).len());
+            let full = bytes + size > OUTCOME_PAGE_BYTES_MAX && !outcomes.is_empty();
+            if outcomes.len() >= limit || full {
+                more = true;
+                break;
+            }
+            bytes += size;
+            reading.next += 1;
+            outcomes.extend(reading.ahead.pop_front());
+        }
+        let next = more.then_some(OutcomeCursor(reading.next));
+        if more {
+            if pages.0.len() >= KEPT_MAX {
+                pages.0.clear();
+            }
+            reading.is_old = true;
+            pages.0.insert(job, reading);
+        }
+        Ok(OutcomePage { outcomes, next })
+    }
+}

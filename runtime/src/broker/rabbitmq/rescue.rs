@@ -1,0 +1,154 @@
+//! The lease of a connection has a gap: a worker that keeps its connection and does nothing. And a
+//! stream is not written to the disk before it is confirmed, so that a loss of power may take outcomes
+//! whose chunks are gone from the queue. A consumer with nothing to do looks for both, by what journals
+//! say of chunks while it watches. It makes a second message of what is overdue; the first outcome wins.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use tokio::time::Instant;
+
+use super::adapter::Consumer;
+use super::ledger::Waits;
+use super::letters::Letter;
+use super::topology::Level;
+use super::wire::{Entry, Place, Task};
+use crate::broker::views::JobState;
+use crate::chunk::{Chunk, TraceContext};
+use crate::clock::{Clock, SystemClock};
+use crate::error::BrokerError;
+use crate::ids::{Generation, JobUid};
+use crate::job::JobRecord;
+use crate::wire::encode;
+
+/// The newest jobs that run, and chunks of each, that are watched at a time.
+const JOBS_MAX: usize = 4;
+const CHUNKS_MAX: usize = 1_000;
+
+/// How many leases pass before something is overdue, beside the time that an attempt may take.
+const LEASES: u32 = 3;
+
+/// What was seen, and since when it has not changed.
+#[derive(Default)]
+pub(super) struct Watched {
+    since: HashMap<(JobUid, Waits), Instant>,
+    last: Option<Instant>,
+    /// Jobs of which nothing is open: their journals are not read again.
+    done: HashSet<JobUid>,
+}
+
+impl Consumer {
+    /// Looks at all jobs, once a lease.
+    pub(super) async fn rescue(&self) -> Result<(), BrokerError> {
+        let mut watched = self.watched.lock().await;
+        if watched.last.is_some_and(|last| last.elapsed() < self.lease) {
+            return Ok(());
+        }
+        watched.last = Some(Instant::now());
+        let queued = self.queued().await?;
+        let mut seen = HashMap::new();
+        let jobs = self.all_jobs().await?.into_iter().rev();
+        let jobs: Vec<_> = jobs.filter(|job| !watched.done.contains(&job.uid)).collect();
+        for job in jobs.into_iter().take(JOBS_MAX) {
+            match self.overdue(&job, queued, &watched, &mut seen).await? {
+                Some(overdue) => self.copy_all(&job, &overdue).await?,
+                None => drop(watched.done.insert(job.uid)),
+            }
+        }
+        // What changed, or is settled, is forgotten.
+        watched.since = seen;
+        Ok(())
+    }
+
+    /// `None`: nothing of it is open.
+    async fn overdue(
+        &self,
+        job: &JobRecord,
+        queued: u64,
+        watched: &Watched,
+        seen: &mut HashMap<(JobUid, Waits), Instant>,
+    ) -> Result<Option<Vec<Waits>>, BrokerError> {
+        let journal: Arc<_> = self.journals.of(&self.link, job.uid);
+        let mut journal = journal.lock().await;
+        if !journal.catch_up(&self.link).await? || journal.ledger.is_cancelled() {
+            return Ok(None);
+        }
+        let ledger = &journal.ledger;
+        let gone = self.gone(ledger.holders()).await?;
+        let now = SystemClock.wall();
+        if ledger.progress(&job.spec, &gone, now).state != JobState::Running {
+            return Ok(None);
+        }
+        let patience = self.lease * LEASES;
+        let held = ledger.held(&gone, CHUNKS_MAX).into_iter();
+        let mut watch: Vec<(Waits, Duration)> =
+            held.map(|waits| (waits, job.spec.policy.timeout + patience)).collect();
+        // What is in a queue will come.
+        if queued == 0 {
+            let waiting = ledger.waiting(&gone, now, CHUNKS_MAX).into_iter();
+            watch.extend(waiting.map(|waits| (waits, patience)));
+        }
+        let mut overdue = Vec::new();
+        for (waits, patience) in watch {
+            let key = (job.uid, waits);
+            let since = watched.since.get(&key).copied().unwrap_or_else(Instant::now);
+            seen.insert(key, since);
+            if since.elapsed() > patience {
+                overdue.push(waits);
+            }
+        }
+        Ok(Some(overdue))
+    }
+
+    /// Chunks that are in queues, whosever they are.
+    async fn queued(&self) -> Result<u64, BrokerError> {
+        let session = self.link.session().await?;
+        let channel = session.question().await?;
+        let names = &self.link.names;
+        let mut queued = 0;
+        for queue in [&names.tasks, &names.retry(Level::SHORT)] {
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let asking =
+                channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
+            let queue = session.answer(asking).await?.map_err(|error| session.fault(error))?;
+            queued += u64::from(queue.message_count());
+        }
+        Ok(queued)
+    }
+
+    async fn copy_all(&self, job: &JobRecord, overdue: &[Waits]) -> Result<(), BrokerError> {
+        let spec = Arc::new(job.spec.clone());
+        let due = SystemClock.wall();
+        // The range of a replay is in its message only.
+        let originals = overdue.iter().filter(|waits| waits.place.1 == Generation(0));
+        let chunks: Vec<(Waits, Chunk)> = originals
+            .filter_map(|waits| {
+                let trace = TraceContext::default();
+                Some((*waits, Chunk::cut(job.uid, &spec, waits.place.0, &trace)?))
+            })
+            .collect();
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let copy = |(waits, chunk): &(Waits, Chunk)| {
+            let (chunk, copy) = (chunk.clone(), true);
+            let mut task = Task { chunk, suspect: false, again: false, copy, due };
+            task.charge(waits.takes);
+            Letter::to_queue(&self.link.names.tasks, "task", encode(&task))
+        };
+        let copies: Vec<Letter> = chunks.iter().map(copy).collect();
+        let places: HashSet<Place> = chunks.iter().map(|(waits, _)| waits.place).collect();
+        tracing::warn!(
+            job = %job.name,
+            chunks = places.len(),
+            "chunks are overdue, and are given to somebody else"
+        );
+        let session = self.link.session().await?;
+        session.tell(&copies).await?;
+        let entry = Entry::Copied(places.into_iter().collect());
+        session.tell(&[self.entry(job.uid, encode(&entry))]).await.map(drop)
+    }
+}

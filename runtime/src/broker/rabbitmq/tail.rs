@@ -1,0 +1,195 @@
+//! Reading a stream, from its start or from where one stopped, up to now. Where now is, a marker says
+//! that the reader itself writes: the server's own count of a stream lags.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_core::Stream;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::{Channel, Consumer};
+
+use super::letters::Letter;
+use super::link::Link;
+use super::session::Session;
+use crate::error::BrokerError;
+use crate::randomness::{Randomness, SystemRandomness};
+
+/// Messages that the server sends ahead of being read.
+const AHEAD: u16 = 256;
+
+/// What a marker says it is.
+const MARK: &str = "mark";
+
+/// What an entry says it is.
+pub(super) const ENTRY: &str = "entry";
+
+/// Where in a stream to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    At(u64),
+    /// Not before this many seconds ago, by the server's clock.
+    Ago(u64),
+}
+
+/// One reader of one stream.
+pub(super) struct Tail {
+    stream: String,
+    start: Start,
+    open: Option<Open>,
+}
+
+struct Open {
+    session: Arc<Session>,
+    channel: Channel,
+    consumer: Consumer,
+    unacknowledged: u16,
+    last: u64,
+}
+
+/// The end of the stream when it was looked for.
+pub(super) struct Mark(Vec<u8>);
+
+/// The next message before a mark.
+pub(super) enum Next {
+    Entry(Vec<u8>),
+    /// The mark is reached.
+    End,
+    /// The stream was deleted.
+    Gone,
+}
+
+impl Tail {
+    pub(super) fn new(stream: String, start: Start) -> Self {
+        Self { stream, start, open: None }
+    }
+
+    /// Marks the present end; `None` if there is no such stream.
+    pub(super) async fn mark(&mut self, link: &Link) -> Result<Option<Mark>, BrokerError> {
+        let session = link.session().await?;
+        let id = [SystemRandomness.next_u64().to_be_bytes(), session.id.to_be_bytes()].concat();
+        let marks = [Letter::to_queue(&self.stream, MARK, id.clone())];
+        if session.tell(&marks).await? != [true] {
+            self.open = None;
+            return Ok(None);
+        }
+        let is_open =
+            |open: &Open| open.session.id == session.id && open.channel.status().connected();
+        if !self.open.as_ref().is_some_and(is_open) {
+            self.open = Some(self.consume(session).await?);
+        }
+        Ok(Some(Mark(id)))
+    }
+
+    async fn consume(&self, session: Arc<Session>) -> Result<Open, BrokerError> {
+        let channel = session.question().await?;
+        let qos = channel.basic_qos(AHEAD, BasicQosOptions::default());
+        session.answer(qos).await?.map_err(|error| session.fault(error))?;
+        let mut arguments = FieldTable::default();
+        let offset = match self.start {
+            Start::At(0) => AMQPValue::LongString(LongString::from("first")),
+            Start::At(offset) => AMQPValue::LongLongInt(i64::try_from(offset).unwrap_or(i64::MAX)),
+            Start::Ago(seconds) => {
+                AMQPValue::LongString(LongString::from(format!("{seconds}s").as_str()))
+            }
+        };
+        arguments.insert("x-stream-offset".into(), offset);
+        let consuming = channel.basic_consume(
+            self.stream.as_str().into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            arguments,
+        );
+        let consumer = session.answer(consuming).await?.map_err(|error| session.fault(error))?;
+        Ok(Open { session, channel, consumer, unacknowledged: 0, last: 0 })
+    }
+
+    /// Reads on. If this is dropped, the stream is opened anew, where it was, by the next mark.
+    pub(super) async fn next(&mut self, mark: &Mark) -> Result<Next, BrokerError> {
+        let Some(mut open) = self.open.take() else { return Err(self.lost()) };
+        loop {
+            let next = next(&mut open.consumer);
+            let Some(delivery) = open.session.answer(next).await? else {
+                // Who ended it, the stream or the session?
+                let gone = open.channel.status().connected();
+                return if gone { Ok(Next::Gone) } else { Err(self.lost()) };
+            };
+            let delivery = delivery.map_err(|error| open.session.fault(error))?;
+            open.acknowledge(&delivery).await?;
+            // What comes twice was read before.
+            if let (Start::At(at), Some(offset)) = (self.start, offset_of(&delivery)) {
+                if offset < at {
+                    continue;
+                }
+                self.start = Start::At(offset + 1);
+            }
+            let kind = delivery.properties.kind().as_ref().map(|kind| kind.as_str());
+            match kind {
+                Some(MARK) if delivery.data == mark.0 => {
+                    open.settle().await?;
+                    self.open = Some(open);
+                    return Ok(Next::End);
+                }
+                Some(ENTRY) => {
+                    self.open = Some(open);
+                    return Ok(Next::Entry(delivery.data));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn lost(&self) -> BrokerError {
+        BrokerError::Unavailable {
+            broker: self.stream.clone(),
+            cause: "the connection was lost while a stream was read".into(),
+        }
+    }
+}
+
+impl Open {
+    /// Lets the server send on. Of a stream, nothing is consumed.
+    async fn acknowledge(&mut self, delivery: &Delivery) -> Result<(), BrokerError> {
+        self.unacknowledged += 1;
+        self.last = delivery.delivery_tag;
+        if self.unacknowledged >= AHEAD / 2 { self.settle().await } else { Ok(()) }
+    }
+
+    async fn settle(&mut self) -> Result<(), BrokerError> {
+        if self.unacknowledged > 0 {
+            let acknowledged =
+                self.channel.basic_ack(self.last, BasicAckOptions { multiple: true });
+            let acknowledged = self.session.answer(acknowledged).await?;
+            acknowledged.map_err(|error| self.session.fault(error))?;
+            self.unacknowledged = 0;
+        }
+        Ok(())
+    }
+}
+
+/// The next message of a consumer; `None` when it has ended.
+pub(super) async fn next(consumer: &mut Consumer) -> Option<lapin::Result<Delivery>> {
+    poll_fn(|context| Pin::new(&mut *consumer).poll_next(context)).await
+}
+
+fn offset_of(delivery: &Delivery) -> Option<u64> {
+    number_of(delivery, "x-stream-offset")
+}
+
+/// A number among the headers.
+pub(super) fn number_of(delivery: &Delivery, header: &str) -> Option<u64> {
+    let headers = delivery.properties.headers().as_ref()?;
+    match headers.inner().get(header)? {
+        AMQPValue::LongLongInt(number) => u64::try_from(*number).ok(),
+        AMQPValue::LongInt(number) => u64::try_from(*number).ok(),
+        AMQPValue::LongUInt(number) => Some(u64::from(*number)),
+        AMQPValue::ShortInt(number) => u64::try_from(*number).ok(),
+        AMQPValue::ShortUInt(number) => Some(u64::from(*number)),
+        AMQPValue::ShortShortInt(number) => u64::try_from(*number).ok(),
+        AMQPValue::ShortShortUInt(number) => Some(u64::from(*number)),
+        AMQPValue::Timestamp(number) => Some(*number),
+        _ => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! TLS with an authority of one's own, certificates of clients, and users who may do little.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{complete, finish, one, submit};
+use crate::broker::conformance::{job, worker};
+use crate::broker::rabbitmq::{RabbitBroker, RabbitConfig, RabbitServer};
+use crate::broker::{Broker, Committed};
+use crate::error::BrokerError;
+
+fn openssl(folder: &Path, line: &str) {
+    let mut command = Command::new("openssl");
+    let ended = command.args(line.split_whitespace()).current_dir(folder).output();
+    let ended = ended.expect("openssl can be run: apt-get install openssl");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// An authority's certificate, and by it keys and certificates of a server and of a client.
+fn certificates(folder: &Path) {
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(
+        folder,
+        &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ttg-test"),
+    );
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").expect("a folder");
+    for name in ["server", "client"] {
+        let request = format!("req {key} -keyout {name}.key -out {name}.req -subj /CN={name}");
+        openssl(folder, &request);
+        openssl(
+            folder,
+            &format!(
+                "x509 -req -in {name}.req -CA ca.pem -CAkey ca.key -CAcreateserial -out \
+                 {name}.pem -days 2 -extfile names"
+            ),
+        );
+    }
+}
+
+fn config(url: String) -> RabbitConfig {
+    RabbitConfig {
+        url,
+        namespace: "ttg".to_owned(),
+        authority: None,
+        identity: None,
+        worker: worker("a"),
+        lease: Duration::from_secs(10),
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_trusted_by_its_own_authority_and_knows_its_clients() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certificates(folder.path());
+    let file = |name: &str| folder.path().join(name);
+    let server = RabbitServer::start_with(&format!(
+        "listeners.ssl.1 = 127.0.0.1:{{tls}}\nssl_options.cacertfile = {}\n\
+         ssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+         ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true",
+        file("ca.pem").display(),
+        file("server.pem").display(),
+        file("server.key").display(),
+    ));
+    let stranger = config(format!("amqps://guest:guest@127.0.0.1:{}", server.tls_port()));
+    let nameless = RabbitConfig { authority: Some(file("ca.pem")), ..stranger.clone() };
+    let identity = Some((file("client.pem"), file("client.key")));
+    let friend = RabbitConfig { identity: identity.clone(), ..nameless.clone() };
+    let broker = RabbitBroker::connect(friend).await.expect("a friend");
+    let job = submit(&broker, "sweep", 1).await;
+    assert_eq!(complete(&broker, &one(&broker).await).await, Committed::First);
+    finish(&broker, &job).await;
+
+    let stranger = RabbitConfig { identity, ..stranger };
+    let refused = RabbitBroker::connect(stranger.clone()).await;
+    assert!(matches!(refused, Err(BrokerError::Refused { .. })));
+    assert!(RabbitBroker::connect(nameless).await.is_err());
+    let missing = RabbitConfig { authority: Some("/nowhere.pem".into()), ..stranger };
+    let refused = RabbitBroker::connect(missing).await;
+    assert!(matches!(refused, Err(BrokerError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn a_user_with_few_permissions_does_all_and_one_with_fewer_is_refused() {
+    let server = RabbitServer::start();
+    server.ask(&["add_user", "ttg", "secret"]);
+    let permit = |[configure, write, read]: [&str; 3]| {
+        server.ask(&["set_permissions", "ttg", configure, write, read]);
+        config(format!("amqp://ttg:secret@127.0.0.1:{}", server.port()))
+    };
+    // As the README says.
+    let (ours, default) = (r"^ttg\.", r"^(ttg\.|amq\.default$)");
+    let broker = RabbitBroker::connect(permit([ours, default, ours])).await.expect("connect");
+    let job = submit(&broker, "sweep", 2).await;
+    finish(&broker, &job).await;
+    assert_eq!(broker.purge_all().await.expect("purge"), 1);
+
+    for fewer in [["", default, ours], [ours, ours, ours], [ours, default, ""]] {
+        let refused = match RabbitBroker::connect(permit(fewer)).await {
+            Ok(broker) => broker.register(&job_of_nobody()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        assert!(matches!(refused, Err(BrokerError::Refused { .. })), "{fewer:?}: {refused:?}");
+    }
+}
+
+fn job_of_nobody() -> crate::job::JobRecord {
+    job("nobody", 1, 1)
+}

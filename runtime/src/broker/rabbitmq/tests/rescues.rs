@@ -1,0 +1,58 @@
+//! A worker that keeps its connection and does nothing, and chunks that a loss of power took.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::{PATIENCE, complete, connect, finish, one, submit};
+use crate::broker::conformance::{cut, job};
+use crate::broker::rabbitmq::RabbitSpace;
+use crate::broker::{Broker, Committed, Registered};
+
+const LEASE: Duration = Duration::from_secs(1);
+
+/// Asks until something comes, as a dispatcher does.
+async fn insist(broker: &crate::broker::RabbitBroker) -> crate::delivery::Delivery {
+    let asked = async {
+        loop {
+            let wait = Duration::from_millis(500);
+            let mut due = broker.receive(NonZeroU32::MIN, wait).await.expect("receive");
+            if let Some(delivery) = due.pop() {
+                return delivery;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("somebody is given the chunk")
+}
+
+#[tokio::test]
+async fn a_chunk_of_a_worker_that_does_nothing_is_given_to_another() {
+    let space = RabbitSpace::fresh();
+    let (url, namespace) = (space.url(), space.namespace().to_owned());
+    let place = (url.as_str(), namespace.as_str());
+    let (wedged, idle) =
+        (connect(place, "wedged", LEASE).await, connect(place, "idle", LEASE).await);
+    let mut job = job("wedged", 1, 4);
+    job.spec.policy.timeout = Duration::from_millis(100);
+    assert_eq!(wedged.register(&job).await.expect("register"), Registered::New);
+    wedged.publish(&cut(&job)).await.expect("publish");
+    let held = one(&wedged).await;
+    let copy = insist(&idle).await;
+    assert_eq!(copy.chunk.key, held.chunk.key);
+    assert!(copy.suspect);
+    assert_eq!(complete(&idle, &copy).await, Committed::First);
+    finish(&idle, &job).await;
+}
+
+#[tokio::test]
+async fn chunks_that_the_server_lost_are_published_again() {
+    let space = RabbitSpace::fresh();
+    let (url, namespace) = (space.url(), space.namespace().to_owned());
+    let broker = connect((&url, &namespace), "a", LEASE).await;
+    let job = submit(&broker, "lost", 3).await;
+    broker.consumer.empty_queues().await.expect("they can be emptied");
+    for _ in 0..3 {
+        let delivery = insist(&broker).await;
+        assert_eq!(complete(&broker, &delivery).await, Committed::First);
+    }
+    finish(&broker, &job).await;
+}
