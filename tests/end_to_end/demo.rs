@@ -40,14 +40,22 @@ fn the_answer_of_a_disturbed_run_is_the_same_and_nothing_is_left() {
 }
 
 #[test]
-fn it_starts_a_server_that_ends_with_it() {
+fn it_starts_a_redis_server_that_ends_with_it() {
+    starts_a_server_that_ends_with_it("redis", "redis-server 127.0.0.1:");
+}
+
+#[test]
+fn it_starts_a_rabbitmq_server_that_ends_with_it() {
+    starts_a_server_that_ends_with_it("rabbitmq", "rabbitmq-server");
+}
+
+fn starts_a_server_that_ends_with_it(kind: &str, command: &str) {
     let sandbox = sandbox();
-    let mut demo = start(&sandbox, "--scale medium --start-broker redis --json");
+    let options = format!("--scale medium --start-broker {kind} --json");
+    let mut demo = start(&sandbox, &options);
     let servers = |demo: &Running| {
         let children = demo.children().into_iter();
-        children
-            .filter(|child| child.command.starts_with("redis-server 127.0.0.1:"))
-            .collect::<Vec<_>>()
+        children.filter(|child| child.command.contains(command)).collect::<Vec<_>>()
     };
     let server = until("its server runs", || servers(&demo).pop());
     demo.until_line("killed process");

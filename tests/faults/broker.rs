@@ -2,7 +2,7 @@
 
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use ttg_runtime::broker::RedisServer;
+use ttg_runtime::broker::{RabbitServer, RedisServer};
 use ttg_tests::{Sandbox, Signal, SmallDisk};
 
 use crate::fault::Fault;
@@ -50,6 +50,36 @@ impl Server for RedisServer {
     }
 }
 
+impl Server for RabbitServer {
+    fn port(&self) -> u16 {
+        Self::port(self)
+    }
+
+    fn url_by(&self, port: u16) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{port}")
+    }
+
+    fn process(&self) -> u32 {
+        self.id()
+    }
+
+    fn kill(&mut self) {
+        Self::kill(self);
+    }
+
+    fn launch(&mut self) {
+        Self::launch(self);
+    }
+
+    fn fill(&self) {
+        self.ask(&["set_vm_memory_high_watermark", "0.000001"]);
+    }
+
+    fn free(&self) {
+        self.ask(&["set_vm_memory_high_watermark", "0.4"]);
+    }
+}
+
 /// A broker under test.
 pub(crate) struct Backend {
     pub(crate) name: &'static str,
@@ -70,6 +100,10 @@ impl Backend {
 
     pub(crate) fn redis() -> Self {
         Self::served("redis", RedisServer::start_with(&["--appendonly", "yes"]))
+    }
+
+    pub(crate) fn rabbitmq() -> Self {
+        Self::served("rabbitmq", RabbitServer::start())
     }
 
     fn served(name: &'static str, server: impl Server + 'static) -> Self {

@@ -22,3 +22,8 @@ fn embedded() {
 fn redis() {
     trial::run(Backend::redis());
 }
+
+#[test]
+fn rabbitmq() {
+    trial::run(Backend::rabbitmq());
+}

@@ -67,6 +67,8 @@ pub(crate) enum Scale {
 pub(crate) enum ServerKind {
     /// `redis-server`
     Redis,
+    /// `rabbitmq-server`
+    Rabbitmq,
 }
 
 impl ServerKind {
@@ -74,6 +76,7 @@ impl ServerKind {
     pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Redis => "redis-server",
+            Self::Rabbitmq => "rabbitmq-server",
         }
     }
 }
