@@ -345,9 +345,9 @@ mod tests {
         let answer = |name: &str| {
             asked.borrow_mut().push(name.to_owned());
             let sampler = "traceidratio".to_owned();
-            (name == "OTEL_TRACES_SAMPLER").then_some(sampler).or_else(|| {
-                (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| ENDPOINT.1.to_owned())
-            })
+            (name == "OTEL_TRACES_SAMPLER")
+                .then_some(sampler)
+                .or_else(|| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| ENDPOINT.1.to_owned()))
         };
         TracesConfig::from_variables(&answer).unwrap().unwrap();
         let asked = asked.into_inner();
