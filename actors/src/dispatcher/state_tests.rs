@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ttg_runtime::{
     Aggregate, ChunkIndex, Column, Counters, Failure, JobPolicy, JobSpec, JobUid, ParameterRange,
-    TraceContext,
+    Receipt, TraceContext,
 };
 
 use super::*;
