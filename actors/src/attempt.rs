@@ -6,7 +6,9 @@ use ttg_observability::traces::{
     Attempt as Told, Cause, ChunkTrace, Course, DEAD_LETTERS_MAX, DeadLetter, Ending, Remote,
     SpanIds, Traces,
 };
-use ttg_runtime::{Chunk, Delivery, Failure, Outcome, Timestamp, WorkerId};
+use ttg_runtime::{
+    Chunk, DeadReason, Delivery, Failure, Outcome, ParameterRange, Timestamp, WorkerId,
+};
 
 /// A delivery that is to be settled, and when it was where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,11 @@ fn trace_of(chunk: &Chunk) -> ChunkTrace {
     ChunkTrace::of(*key.job.as_bytes(), key.chunk.0, key.generation.0)
 }
 
+fn letter((range, why): (ParameterRange, &DeadReason)) -> DeadLetter<'_> {
+    let (range, kind) = ((range.start(), range.end()), why.kind.as_str());
+    DeadLetter { range, kind, message: &why.message }
+}
+
 impl Attempt {
     pub(crate) fn span(&self) -> SpanIds {
         span_of(&self.delivery.chunk)
@@ -65,48 +72,23 @@ impl Attempt {
         ended: &Ended<'_>,
         now: Timestamp,
     ) {
-        let runs = match ended {
-            Ended::Committed(outcome) => outcome.dead.runs().count(),
-            _ => 0,
-        };
-        let outcome = match ended {
-            Ended::Committed(outcome) => Some(outcome),
-            _ => None,
-        };
-        let kinds: Vec<_> = outcome
-            .iter()
-            .flat_map(|outcome| outcome.dead.runs().take(DEAD_LETTERS_MAX))
-            .map(|(range, why)| (range, why.kind.to_string(), &why.message))
-            .collect();
-        let letters: Vec<_> = kinds
-            .iter()
-            .map(|(range, kind, message)| DeadLetter {
-                range: (range.start(), range.end()),
-                kind,
-                message,
-            })
-            .collect();
-        let kind = match ended {
-            Ended::Nacked(failure, _) => failure.kind.to_string(),
-            _ => String::new(),
-        };
+        let mut letters = Vec::new();
         let ending = match *ended {
-            Ended::Committed(outcome) => Ending::Committed {
-                completed: outcome.completed(),
-                dead: outcome.dead.count(),
-                dead_letters: &letters,
-                dead_runs: runs,
-            },
+            Ended::Committed(outcome) => {
+                letters.extend(outcome.dead.runs().take(DEAD_LETTERS_MAX).map(letter));
+                Ending::Committed {
+                    completed: outcome.completed(),
+                    dead: outcome.dead.count(),
+                    dead_letters: &letters,
+                    dead_runs: outcome.dead.runs().count(),
+                }
+            }
             Ended::Duplicate => Ending::Duplicate,
             Ended::Dropped => Ending::Dropped,
-            Ended::Nacked(failure, retry_in) => Ending::Failed {
-                cause: Cause {
-                    kind: &kind,
-                    message: &failure.message,
-                    parameter: failure.parameter,
-                },
-                retry_in,
-            },
+            Ended::Nacked(Failure { kind, parameter, message }, retry_in) => {
+                let (kind, parameter) = (kind.as_str(), *parameter);
+                Ending::Failed { cause: Cause { kind, message, parameter }, retry_in }
+            }
             Ended::GivenBack(reason) => Ending::GivenBack { reason },
             Ended::Stale | Ended::Lost => Ending::LeaseLost,
         };

@@ -60,9 +60,10 @@ pub enum FailureKind {
     Dropped,
 }
 
-impl fmt::Display for FailureKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FailureKind {
+    /// In a word or two.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Error => "error",
             Self::NotFinite => "not finite",
             Self::Panic => "panic",
@@ -71,7 +72,13 @@ impl fmt::Display for FailureKind {
             Self::Silent => "silent",
             Self::Kernel => "kernel",
             Self::Dropped => "dropped",
-        })
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -48,6 +48,7 @@ fn evaluations_that_are_reported_together_came_one_after_the_other() {
         (DeliveryId(2), Evaluated::Cancelled),
         (DeliveryId(3), Evaluated::Failed(failure)),
     ];
+    state.requested = Credit::new(2);
     on_received(&mut state, vec![fresh(2), fresh(3)], at(10));
     for id in [2, 3] {
         state.table.get_mut(DeliveryId(id)).unwrap().stage = Stage::Assigned(SlotId(0));

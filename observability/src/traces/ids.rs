@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn ids_are_the_same_in_every_build() {
         let attempt = ChunkTrace::of(JOB, 17, 0).attempt(1);
-        assert_eq!(attempt.trace_id().to_string(), "GOLDEN_TRACE");
-        assert_eq!(attempt.span_id().to_string(), "GOLDEN_SPAN");
+        assert_eq!(attempt.trace_id().to_string(), "724f7c7e579d119e1766961b74de0570");
+        assert_eq!(attempt.span_id().to_string(), "dc1701396a1811f9");
     }
 
     #[test]
