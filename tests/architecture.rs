@@ -18,9 +18,10 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that `.deny.toml` must keep in one crate.
-const HIDDEN: [(&str, &str); 6] = [
+const HIDDEN: [(&str, &str); 7] = [
     ("clap", "ttg"),
     ("indicatif", "ttg"),
+    ("lapin", "ttg-runtime"),
     ("prometheus", "ttg-observability"),
     ("ractor", "ttg-actors"),
     ("redis", "ttg-runtime"),

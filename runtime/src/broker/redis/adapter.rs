@@ -140,6 +140,7 @@ impl Broker for RedisBroker {
             immediate_progress: true,
             values: false,
             longest_attempt: None,
+            exact_commits: true,
         }
     }
 
