@@ -19,9 +19,10 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that `.deny.toml` must keep in one crate.
-const HIDDEN: [(&str, &str); 11] = [
+const HIDDEN: [(&str, &str); 12] = [
     ("clap", "ttg"),
     ("indicatif", "ttg"),
+    ("lapin", "ttg-runtime"),
     ("opentelemetry", "ttg-observability"),
     ("opentelemetry-otlp", "ttg-observability"),
     ("opentelemetry-proto", "ttg-tests"),

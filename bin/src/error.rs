@@ -304,6 +304,21 @@ fn broker_hint(error: &BrokerError) -> Option<&'static str> {
             "check host and port in `--broker`, and whether the server speaks TLS: then it is \
                  `rediss://`, else `redis://`",
         ),
+        BrokerError::Full { broker, .. } if broker.starts_with("amqp") => Some(
+            "give the server more memory or disk, or purge jobs, and run the same command again: it \
+             resumes",
+        ),
+        BrokerError::Foreign { broker, .. } if broker.starts_with("amqp") => {
+            Some("choose another `--namespace`; nothing was changed in this one")
+        }
+        BrokerError::Refused { broker, .. } if broker.starts_with("amqp") => Some(
+            "check user, password, virtual host, permissions and TLS in `--broker`; `ttg check` \
+             tells more",
+        ),
+        BrokerError::Unavailable { broker, .. } if broker.starts_with("amqp") => Some(
+            "check host and port in `--broker`, and whether the server speaks TLS: then it is \
+             `amqps://`, else `amqp://`",
+        ),
         BrokerError::Full { .. } => {
             Some("free some space and run the same command again: it resumes")
         }

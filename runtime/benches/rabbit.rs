@@ -20,10 +20,10 @@ use ttg_runtime::{JobRecord, wire};
 #[path = "lives/race.rs"]
 mod race;
 
-use race::{CREDIT, PUBLISH_BATCH, race, through, timed};
+use race::{CHUNKS, CREDIT, PUBLISH_BATCH, race, through, timed};
 
 /// As many as a few seconds take.
-const LIVES: u64 = 50_000;
+const LIVES: u64 = CHUNKS / 2;
 
 fn main() {
     race("bare client", LIVES, &through_the_adapter, &bare_client);

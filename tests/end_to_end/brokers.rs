@@ -44,11 +44,13 @@ impl Place for RabbitSpace {
     }
 }
 
-macro_rules! on_all_brokers {
-    ($($test:ident)+) => {
-        on_all_brokers! { @ embedded super::Embedded: $($test)+ }
-        on_all_brokers! { @ redis ttg_runtime::broker::RedisServer: $($test)+ }
-        on_all_brokers! { @ rabbitmq ttg_runtime::broker::RabbitSpace: $($test)+ }
+/// A test on all brokers, and one on all that are servers: a process that stands still may do so with
+/// the lock of a file in its hands.
+macro_rules! tests {
+    (all: $($all:ident)+; servers: $($server:ident)+;) => {
+        tests! { @ embedded super::Embedded: $($all)+ }
+        tests! { @ redis ttg_runtime::broker::RedisServer: $($all)+ $($server)+ }
+        tests! { @ rabbitmq ttg_runtime::broker::RabbitSpace: $($all)+ $($server)+ }
     };
     (@ $name:ident $place:ty: $($test:ident)+) => {
         mod $name {
@@ -62,15 +64,17 @@ macro_rules! on_all_brokers {
     };
 }
 
-on_all_brokers! {
-    every_command_does_its_work
-    when_one_of_three_workers_is_killed_the_others_finish_the_job
-    a_worker_that_was_frozen_past_its_lease_changes_nothing
-    a_submission_that_is_killed_goes_on_and_nothing_counts_twice
-    a_parameter_that_kills_its_worker_dies_alone
-    a_parameter_that_hangs_or_panics_dies_alone
-    a_zombie_of_a_purged_job_touches_nothing_of_the_next
-    dead_letters_are_listed_as_often_as_wanted_and_retried
+tests! {
+    all:
+        every_command_does_its_work
+        when_one_of_three_workers_is_killed_the_others_finish_the_job
+        a_submission_that_is_killed_goes_on_and_nothing_counts_twice
+        a_parameter_that_kills_its_worker_dies_alone
+        a_parameter_that_hangs_or_panics_dies_alone
+        dead_letters_are_listed_as_often_as_wanted_and_retried;
+    servers:
+        a_worker_that_was_frozen_past_its_lease_changes_nothing
+        a_zombie_of_a_purged_job_touches_nothing_of_the_next;
 }
 
 fn every_command_does_its_work<P: Place>() {

@@ -36,10 +36,6 @@ fn what_a_person_must_mend_is_told_with_its_exit_code() {
     told(&format!("{right}/nowhere"), 78, "refused");
     told("amqp://127.0.0.1:1", 69, "is unavailable");
     told(&format!("{right} --timeout 1h"), 78, "too long");
-    let classic = "rabbit_amqqueue:declare({resource, <<\"/\">>, queue, <<\"other.tasks\">>}, true, \
-                   false, [], none, <<\"ttg\">>).";
-    server.ask(&["eval", classic]);
-    told(&format!("{right} --namespace other"), 78, "other.tasks");
     let checked = sandbox.ttg(&format!("check --broker {right}")).expect_code(0).stdout;
     assert!(checked.contains("takes messages"), "{checked}");
     server.ask(&["set_vm_memory_high_watermark", "0"]);

@@ -39,6 +39,10 @@ pub struct Capabilities {
     /// How long one attempt may take at most: the backend gives to others what anybody holds for
     /// much longer. `None`: as long as its lease is renewed.
     pub longest_attempt: Option<Duration>,
+    /// [`Broker::commit`] and the other answers know of every outcome, whoever committed it. If false,
+    /// the holder of a chunk may not hear of an outcome by somebody who was never handed the chunk;
+    /// the books count the first one all the same.
+    pub exact_commits: bool,
 }
 
 /// What became of a registration.

@@ -175,7 +175,9 @@ impl<H: Harness> Session<H> {
 
     /// Commits the outcome of a delivery, current or not; its first `dead` parameters have none.
     async fn commit(&mut self, pick: &Pick, dead: usize) {
-        let Some((by, delivery)) = self.pick(pick) else {
+        // Where that goes unnoticed, nobody commits what it was not handed.
+        let foreign = pick.foreign && self.consumers[0].capabilities().exact_commits;
+        let Some((by, delivery)) = self.pick(&Pick { foreign, ..*pick }) else {
             return;
         };
         let range = delivery.chunk.range;

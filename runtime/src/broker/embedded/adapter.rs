@@ -222,6 +222,7 @@ impl Broker for EmbeddedBroker {
             immediate_progress: true,
             values: true,
             longest_attempt: None,
+            exact_commits: true,
         }
     }
 

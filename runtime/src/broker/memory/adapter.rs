@@ -89,6 +89,7 @@ impl Broker for MemoryBroker {
             immediate_progress: true,
             values: true,
             longest_attempt: None,
+            exact_commits: true,
         }
     }
 

@@ -130,6 +130,7 @@ impl Broker for RabbitBroker {
             immediate_progress: true,
             values: false,
             longest_attempt: Some(LONGEST_ATTEMPT),
+            exact_commits: false,
         }
     }
 

@@ -26,6 +26,8 @@ struct Reading {
     mark: Option<Mark>,
     /// The mark is of an earlier page: more may have been written since.
     is_old: bool,
+    /// Its last page was the last one there was.
+    has_ended: bool,
     /// Knows which outcome was the first of its key.
     ledger: Ledger,
     /// Outcomes that were read and are not on a page yet.
@@ -39,6 +41,7 @@ impl Reading {
             tail: Tail::new(link.names.journal(job), Start::At(0)),
             mark: None,
             is_old: false,
+            has_ended: false,
             ledger: Ledger::default(),
             ahead: VecDeque::new(),
             next: 0,
@@ -90,8 +93,15 @@ impl Consumer {
         limit: usize,
     ) -> Result<OutcomePage, BrokerError> {
         let mut pages = self.pages.lock().await;
-        let kept = pages.0.remove(&job).filter(|kept| from > 0 && kept.next == from);
+        let kept = pages.0.remove(&job).filter(|kept| kept.next == from);
         let mut reading = kept.unwrap_or_else(|| Reading::new(&self.link, job));
+        if reading.has_ended {
+            reading.mark = reading.tail.mark(&self.link).await?;
+            reading.has_ended = false;
+            if reading.mark.is_none() {
+                return Ok(OutcomePage { outcomes: Vec::new(), next: None });
+            }
+        }
         while reading.next < from && reading.has_next(&self.link, job).await? {
             reading.ahead.pop_front();
             reading.next += 1;
@@ -110,13 +120,17 @@ impl Consumer {
             outcomes.extend(reading.ahead.pop_front());
         }
         let next = more.then_some(OutcomeCursor(reading.next));
-        if more {
-            if pages.0.len() >= KEPT_MAX {
-                pages.0.clear();
-            }
-            reading.is_old = true;
-            pages.0.insert(job, reading);
+        reading.is_old = more;
+        if !more {
+            // The last page is asked for again, since it may have grown.
+            reading.next -= outcomes.len() as u64;
+            reading.ahead.extend(outcomes.iter().cloned());
+            reading.has_ended = true;
         }
+        if pages.0.len() >= KEPT_MAX {
+            pages.0.clear();
+        }
+        pages.0.insert(job, reading);
         Ok(OutcomePage { outcomes, next })
     }
 }

@@ -6,11 +6,12 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::server::Launch;
+use crate::clock::{Clock, SystemClock};
 use crate::randomness::{Randomness, SystemRandomness};
 
 /// Ends the server when the lock was free five times in a row.
@@ -42,6 +43,7 @@ impl RabbitSpace {
     ///
     /// # Panics
     /// If there is no `rabbitmq-server`, or it does not start.
+    #[expect(clippy::zombie_processes, reason = "it outlives this process, and ends by itself")]
     pub fn fresh() -> Self {
         let user = rustix::process::getuid().as_raw();
         let folder = std::env::temp_dir().join(format!("ttg-tests-rabbitmq-{user}"));
@@ -60,9 +62,13 @@ impl RabbitSpace {
         // It outlives this test, and no terminal's interrupt is for it.
         command.stdin(Stdio::null()).process_group(0);
         command.spawn().expect("sh can be run");
-        let deadline = Instant::now() + START_WITHIN;
+        let deadline = SystemClock.now().after(START_WITHIN);
         while !answers(launch.port()) {
-            assert!(Instant::now() < deadline, "rabbitmq-server does not start: {}", launch.log());
+            assert!(
+                SystemClock.now() < deadline,
+                "rabbitmq-server does not start: {}",
+                launch.log()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         fs::write(place, launch.port().to_string()).expect("the folder can be written");

@@ -110,9 +110,9 @@ impl Consumer {
             asked.into_iter().zip(routed).partition(|(_, routed)| *routed);
         self.proofs.note(open.into_iter().map(|(job, _)| job));
         let gone: HashSet<JobUid> = gone.into_iter().map(|(job, _)| job).collect();
-        let renew = |receipt: &Receipt| match held(receipt) && !gone.contains(&receipt.key.job) {
-            true => Renewed::Held,
-            false => Renewed::Lost,
+        let renew = |receipt: &Receipt| {
+            let is_held = held(receipt) && !gone.contains(&receipt.key.job);
+            if is_held { Renewed::Held } else { Renewed::Lost }
         };
         Ok(receipts.iter().map(renew).collect())
     }

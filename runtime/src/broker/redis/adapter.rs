@@ -144,6 +144,7 @@ impl Broker for RedisBroker {
             immediate_progress: true,
             values: true,
             longest_attempt: None,
+            exact_commits: true,
         }
     }
 
