@@ -98,7 +98,7 @@ fn an_attempt_is_numbered_by_the_deliveries_before_it_and_points_to_the_last_one
 
     let (failures, silent_deliveries, give_backs) = (0, 0, 0);
     let submission = Remote::default();
-    let first = Attempt { failures, silent_deliveries, give_backs, submission, ..sixth };
+    let first = Attempt { submission, failures, silent_deliveries, give_backs, ..sixth };
     let root = &first.spans(seconds(100))[0];
     assert_eq!(root.span_context, context(ids.attempt(0), false));
     assert!(root.links.is_empty());

@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(parsed(&format!("00-{trace}-{span}-02")), read(false));
         assert_eq!(parsed(&format!("cc-{trace}-{span}-01-more")), read(true));
         for bad in [
-            "".to_owned(),
+            String::new(),
             format!("00-{trace}-{span}"),
             format!("00-{trace}-{span}-01-more"),
             format!("ff-{trace}-{span}-01"),

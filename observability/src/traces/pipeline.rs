@@ -78,7 +78,9 @@ impl Pipeline {
         let spans = make();
         debug_assert!(spans.len() <= count, "{} spans, {count} were announced", spans.len());
         self.room.taken.fetch_sub(count.saturating_sub(spans.len()), Ordering::Relaxed);
-        spans.into_iter().for_each(|span| self.processor.on_end(span));
+        for span in spans {
+            self.processor.on_end(span);
+        }
     }
 
     /// Sends what waits, for `wait` at most. What is left then is dropped.

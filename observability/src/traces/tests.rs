@@ -88,7 +88,7 @@ fn exported(variables: &[(&str, &str)], ending: Ending<'_>) -> usize {
     let queue = [("OTEL_BSP_MAX_QUEUE_SIZE", "5000")];
     let traces = traces(&[variables, &queue].concat(), &kept, &metrics);
     (0..1_000).for_each(|chunk| traces.attempt(&attempt(chunk, ending)));
-    traces.end(Duration::from_secs(60));
+    traces.end(Duration::from_mins(1));
     assert_eq!(metrics.spans_dropped().get(), 0);
     kept.names().iter().filter(|name| *name == "attempt").count()
 }
@@ -115,7 +115,7 @@ fn a_full_queue_drops_whole_trees_and_counts_them_and_nobody_waits() {
     (0..100).for_each(|chunk| traces.attempt(&attempt(chunk, FINE)));
     assert_eq!(metrics.spans_dropped().get(), 98 * 5, "two trees of five fit");
     drop(open);
-    traces.end(Duration::from_secs(60));
+    traces.end(Duration::from_mins(1));
     let mut names = kept.names();
     names.sort_unstable();
     let tree = ["attempt", "commit", "compute", "dispatch", "queue_wait"];
@@ -135,7 +135,7 @@ fn the_queue_has_room_again_for_what_was_announced_and_not_sent() {
     traces.attempt(&unsettled(1));
     traces.send(3, || unsettled(2).spans(wall_clock()));
     assert_eq!(metrics.spans_dropped().get(), 0);
-    traces.end(Duration::from_secs(60));
+    traces.end(Duration::from_mins(1));
     assert_eq!(kept.names().len(), 6);
 }
 
@@ -220,7 +220,7 @@ fn submitted(
         submission.ended(ended.err());
     }
     drop(submission);
-    traces.end(Duration::from_secs(60));
+    traces.end(Duration::from_mins(1));
     let spans = kept.spans.lock().unwrap().clone();
     (spans, headers)
 }
