@@ -129,7 +129,7 @@ fn a_broker_that_this_build_lacks_is_refused_and_secrets_stay_hidden() {
     ];
     let ended = with(&sandbox, &rabbit, "status").expect_code(69);
     assert!(ended.stderr.contains("amqp://127.0.0.1:1/"), "{ended:#?}");
-    assert!(!format!("{ended:?}").contains("cret"), "{ended:#?}");
+    assert!(!ended.stderr.contains("cret"), "{ended:#?}");
     let kafka = with(&sandbox, &[("QUEUE_BACKEND", "kafka")], "status").expect_code(78);
     assert_snapshot!(kafka.stderr);
     let shown = with(&sandbox, &rabbit, "config").expect_code(0).stdout;
