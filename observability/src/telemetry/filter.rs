@@ -8,6 +8,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::TelemetryError;
 
+/// Libraries whose errors we tell ourselves, with what becomes of them: on their own, each attempt to
+/// reach a server that is away would be some lines of alarm. Who names them hears them.
+const SILENT: &str = "lapin=off";
+
 /// Levels (`error`, `warn`, `info`, `debug`, `trace`, `off`; also `warning`, `critical` and `fatal`,
 /// as other systems call them) and directives such as `ttg=debug` in the syntax of [`EnvFilter`],
 /// separated by commas. A target is a prefix: `ttg` means all crates of TTG.
@@ -16,8 +20,9 @@ pub struct LogFilter(String);
 
 impl LogFilter {
     pub(super) fn into_directives(self) -> EnvFilter {
-        // Nothing is lost: every directive was parsed when this was made.
-        EnvFilter::builder().parse_lossy(self.0)
+        // Nothing is lost: every directive was parsed when this was made. Of two for one target the
+        // later counts.
+        EnvFilter::builder().parse_lossy(format!("{SILENT},{}", self.0))
     }
 }
 

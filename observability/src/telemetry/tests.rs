@@ -193,3 +193,17 @@ fn the_filter_is_by_level_and_by_prefix_of_the_target() {
     assert_eq!(messages("debug"), ["ours", "theirs", "warning"]);
     assert_eq!(messages("off"), [""; 0]);
 }
+
+#[test]
+fn a_library_whose_errors_are_told_anyway_is_heard_only_if_it_is_named() {
+    let heard = |filter: &str| {
+        let filter = filter.parse().expect("it is a filter");
+        let config = LogConfig::new(LogFormat::Text, filter, NOBODY());
+        let broken = || error!(target: "lapin::io_loop", "the socket is closed");
+        capture_with(config, broken).len()
+    };
+    assert_eq!(
+        ["info", "trace", "ttg=debug,warn", "lapin=error", "warn,lapin=info"].map(heard),
+        [0, 0, 0, 1, 1]
+    );
+}
