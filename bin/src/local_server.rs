@@ -16,7 +16,7 @@ use crate::cli::ServerKind;
 use crate::error::CommandError;
 
 /// How long it may take to start.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Where Debian and the project's own packages have the program itself: what is on the `PATH` there

@@ -181,8 +181,8 @@ fn the_filter_is_by_level_and_by_prefix_of_the_target() {
         let config = LogConfig::new(LogFormat::Text, filter.parse().unwrap(), NOBODY());
         let lines = capture_with(config, || {
             debug!(target: "ttg_actors::dispatcher", "ours");
-            debug!(target: "lapin", "theirs");
-            warn!(target: "lapin", "warning");
+            debug!(target: "elsewhere", "theirs");
+            warn!(target: "elsewhere", "warning");
         });
         let second = |line: &String| line.split_whitespace().nth(2).unwrap().to_owned();
         lines.iter().map(second).collect::<Vec<_>>()

@@ -25,6 +25,7 @@ pub const VALUES_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a backend truly does. A law of the conformance suite that a backend cannot keep is
 /// reported as skipped.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// The backend's name as users write it: `embedded`, `redis`, `rabbitmq`, `memory`.

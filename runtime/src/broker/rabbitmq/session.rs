@@ -46,10 +46,13 @@ impl Session {
         fuse: Fuse,
     ) -> Result<Self, BrokerError> {
         let shown = target.shown.clone();
-        let connect =
-            async || target.connect(name).await.map_err(|fault| of_connecting(fault, &shown));
-        let asking = connect().await?;
-        let telling = connect().await?;
+        let connect = async |heartbeats| {
+            let connected = target.connect(name, heartbeats).await;
+            connected.map_err(|fault| of_connecting(fault, &shown))
+        };
+        let asking = connect(true).await?;
+        // An answer that does not come in time ends the session, too.
+        let telling = connect(false).await?;
         let tasks = asking.create_channel().await.map_err(|error| of_client(error, &shown))?;
         let session = Self {
             id: SystemRandomness.next_u64(),

@@ -320,16 +320,13 @@ impl Taken {
         let mut task = Task { copy: true, ..self.holding.task.clone() };
         task.due = due(now, self.back.delay);
         let counters = &mut task.chunk.counters;
-        match &self.back.failure {
-            Some(failure) => {
-                counters.failures = counters.failures.saturating_add(1);
-                task.chunk.last_failure = Some(failure.clone());
-                (task.suspect, task.again) = (false, true);
-            }
-            None => {
-                counters.give_backs = counters.give_backs.saturating_add(1);
-                task.again = false;
-            }
+        if let Some(failure) = &self.back.failure {
+            counters.failures = counters.failures.saturating_add(1);
+            task.chunk.last_failure = Some(failure.clone());
+            (task.suspect, task.again) = (false, true);
+        } else {
+            counters.give_backs = counters.give_backs.saturating_add(1);
+            task.again = false;
         }
         task
     }

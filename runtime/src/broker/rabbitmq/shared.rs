@@ -28,7 +28,7 @@ rm -rf mnesia log place
 "#;
 
 /// How long a server may take to start on a busy machine.
-const START_WITHIN: Duration = Duration::from_secs(120);
+const START_WITHIN: Duration = Duration::from_mins(2);
 
 /// A part in the server: a namespace of its own.
 pub struct RabbitSpace {

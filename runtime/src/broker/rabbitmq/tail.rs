@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Consumer};
 
 use super::letters::Letter;
@@ -125,7 +125,7 @@ impl Tail {
                 }
                 self.start = Start::At(offset + 1);
             }
-            let kind = delivery.properties.kind().as_ref().map(|kind| kind.as_str());
+            let kind = delivery.properties.kind().as_ref().map(ShortString::as_str);
             match kind {
                 Some(MARK) if delivery.data == mark.0 => {
                     open.settle().await?;

@@ -38,7 +38,7 @@ impl Target {
     ) -> Result<Self, String> {
         let mut uri: AMQPUri = url.parse()?;
         if uri.vhost.is_empty() {
-            uri.vhost = "/".to_owned();
+            "/".clone_into(&mut uri.vhost);
         }
         let heartbeat = u16::try_from(lease.as_secs() / 4).unwrap_or(u16::MAX).clamp(1, 60);
         uri.query.heartbeat.get_or_insert(heartbeat);
@@ -69,20 +69,25 @@ impl Target {
         Ok(Self { uri, tls, shown })
     }
 
-    /// A connection that the server's own tools list as `name`.
-    pub(super) async fn connect(&self, name: &str) -> Result<Connection, ConnectFault> {
+    /// A connection that the server's own tools list as `name`. One that only writes is not heard
+    /// while the server takes nothing, and must not be cut for that.
+    pub(super) async fn connect(
+        &self,
+        name: &str,
+        heartbeats: bool,
+    ) -> Result<Connection, ConnectFault> {
         if self.uri.scheme == AMQPScheme::AMQPS {
             // The process may have one; either serves.
             drop(rustls::crypto::ring::default_provider().install_default());
         }
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(ConnectFault::Client)?;
-        let connecting = Connection::connect_uri_with_config(
-            self.uri.clone(),
-            properties,
-            self.tls.clone(),
-            runtime,
-        );
+        let mut uri = self.uri.clone();
+        if !heartbeats {
+            uri.query.heartbeat = Some(0);
+        }
+        let connecting =
+            Connection::connect_uri_with_config(uri, properties, self.tls.clone(), runtime);
         match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
             Ok(connected) => connected.map_err(ConnectFault::Client),
             Err(_) => Err(ConnectFault::TimedOut),
