@@ -61,10 +61,10 @@ fn of_pod(manifest: &Manifest, pod: &Pod<'_>, elsewhere: &Elsewhere) -> Vec<Stri
     let mut missing = |what: &Value| findings.push(format!("{} names {what}", pod.of));
     let volumes: Vec<_> = items(&pod.spec["volumes"]).collect();
     for volume in &volumes {
-        if let Some(map) = volume.get("configMap") {
-            if !manifest.has("ConfigMap", &map["name"]) {
-                missing(map);
-            }
+        if let Some(map) = volume.get("configMap")
+            && !manifest.has("ConfigMap", &map["name"])
+        {
+            missing(map);
         }
         if let Some(claim) = volume.get("persistentVolumeClaim") {
             let name = &claim["claimName"];
@@ -80,10 +80,10 @@ fn of_pod(manifest: &Manifest, pod: &Pod<'_>, elsewhere: &Elsewhere) -> Vec<Stri
             }
         }
     }
-    if let Some(account) = pod.spec.get("serviceAccountName") {
-        if !manifest.has("ServiceAccount", account) {
-            missing(account);
-        }
+    if let Some(account) = pod.spec.get("serviceAccountName")
+        && !manifest.has("ServiceAccount", account)
+    {
+        missing(account);
     }
     for container in pod.containers() {
         for mount in items(&container["volumeMounts"]) {
@@ -118,7 +118,7 @@ fn of_pod(manifest: &Manifest, pod: &Pod<'_>, elsewhere: &Elsewhere) -> Vec<Stri
     findings
 }
 
-/// The names of the volumes that a StatefulSet of the manifest makes.
+/// The names of the volumes that a `StatefulSet` of the manifest makes.
 fn items_of_claims(manifest: &Manifest) -> impl Iterator<Item = &Value> {
     let sets = manifest.of_kind("StatefulSet");
     let claims = sets.flat_map(|set| items(&set["spec"]["volumeClaimTemplates"]));
@@ -181,7 +181,7 @@ fn what_is_missing_is_found() {
 #[test]
 fn every_network_policy_is_about_pods_that_there_are() {
     let manifests = all();
-    let pods: Vec<_> = manifests.iter().flat_map(|manifest| manifest.pods()).collect();
+    let pods: Vec<_> = manifests.iter().flat_map(super::manifests::Manifest::pods).collect();
     let selects = |selector: &Value| {
         let labels = &selector["matchLabels"];
         pods.iter().any(|pod| pod.is_selected_by(labels))

@@ -49,7 +49,7 @@ fn findings(pod: &Pod<'_>) -> Vec<String> {
 #[test]
 fn every_container_is_restricted() {
     let manifests = all();
-    let pods: Vec<_> = manifests.iter().flat_map(|manifest| manifest.pods()).collect();
+    let pods: Vec<_> = manifests.iter().flat_map(super::manifests::Manifest::pods).collect();
     assert!(pods.len() > 40, "{}", pods.len());
     let findings: Vec<_> = pods.iter().flat_map(findings).collect();
     assert!(findings.is_empty(), "{findings:#?}");
@@ -58,7 +58,7 @@ fn every_container_is_restricted() {
 #[test]
 fn what_is_not_restricted_is_found() {
     let manifests = all();
-    let pods: Vec<_> = manifests.iter().flat_map(|manifest| manifest.pods()).collect();
+    let pods: Vec<_> = manifests.iter().flat_map(super::manifests::Manifest::pods).collect();
     let pod = pods.iter().find(|pod| pod.of.ends_with("/ttg-worker")).unwrap();
     let broken: [(&str, Value); 9] = [
         ("/automountServiceAccountToken", json!(true)),
@@ -83,7 +83,7 @@ fn what_is_not_restricted_is_found() {
 fn workers_drain_in_the_time_that_they_are_given() {
     // Two children of the worker's tree that take up to 20 s each, and what lies between.
     let manifests = all();
-    let pods: Vec<_> = manifests.iter().flat_map(|manifest| manifest.pods()).collect();
+    let pods: Vec<_> = manifests.iter().flat_map(super::manifests::Manifest::pods).collect();
     for pod in pods.iter().filter(|pod| pod.labels["app.kubernetes.io/name"] == "ttg") {
         let grace = pod.spec["terminationGracePeriodSeconds"].as_u64();
         assert!(grace >= Some(45), "{}: {grace:?}", pod.of);

@@ -9,7 +9,7 @@ use ttg_tests::stack;
 
 use crate::manifests::{Manifest, all, items};
 
-/// Where the files of a ConfigMap are in the container `name`: its mounts.
+/// Where the files of a `ConfigMap` are in the container `name`: its mounts.
 fn mounts(manifest: &Manifest, name: &str, map: &Value) -> Vec<String> {
     let mut paths = Vec::new();
     for pod in manifest.pods() {
