@@ -51,7 +51,7 @@ fn it_starts_a_rabbitmq_server_that_ends_with_it() {
 
 fn starts_a_server_that_ends_with_it(kind: &str, command: &str) {
     let sandbox = sandbox();
-    let options = format!("--scale medium --start-broker {kind} --json");
+    let options = format!("--scale large --start-broker {kind} --json");
     let mut demo = start(&sandbox, &options);
     let servers = |demo: &Running| {
         let children = demo.children().into_iter();

@@ -21,6 +21,11 @@ pub trait Harness: Send + Sync + Sized + 'static {
     /// The lease of laws that wait for its end: as short as the backend keeps it reliably.
     fn lease() -> Duration;
 
+    /// What is not there after such a wait is taken not to be due.
+    fn moment() -> Duration {
+        Self::lease() / 10
+    }
+
     /// The time that [`Self::elapse`] moves.
     fn now(&self) -> Timestamp;
 

@@ -129,7 +129,7 @@ impl Consumer {
         Self {
             worker: worker(name),
             broker: harness.connect(worker(name), lease).await,
-            moment: H::lease() / 10,
+            moment: H::moment(),
         }
     }
 

@@ -46,6 +46,11 @@ impl Harness for RabbitHarness {
         Duration::from_secs(1)
     }
 
+    /// What returns is delivered by the server when it gets round to it.
+    fn moment() -> Duration {
+        Duration::from_millis(500)
+    }
+
     fn now(&self) -> Timestamp {
         SystemClock.now()
     }
