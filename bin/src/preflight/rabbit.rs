@@ -1,5 +1,6 @@
 //! Whether the RabbitMQ server is there, lets TTG do its work, and takes what it is given.
 
+use ttg_runtime::broker::RabbitBroker;
 use ttg_runtime::{Broker, JobUid, SystemRandomness, WorkerId};
 
 use super::store::failed;
@@ -15,7 +16,12 @@ pub(crate) async fn rabbit(place: &ServerPlace, job: Option<&JobSettings>) -> Ve
         Ok(broker) => broker,
         Err(error) => return vec![failed("broker", &error)],
     };
-    vec![usable(&broker).await, writable(&broker).await, timeout(&broker, job)]
+    vec![
+        usable(&broker).await,
+        version(&broker).await,
+        writable(&broker).await,
+        timeout(&broker, job),
+    ]
 }
 
 /// Connecting made what is missing, with the permissions that it takes; this reads and asks.
@@ -30,6 +36,25 @@ async fn usable(broker: &dyn Broker) -> Finding {
     match asked.await {
         Ok(_) => Finding::ok(CHECK, "the server can be used".to_owned()),
         Err(error) => failed(CHECK, &CommandError::broker(doing)(error)),
+    }
+}
+
+async fn version(broker: &RabbitBroker) -> Finding {
+    const CHECK: &str = "version";
+    match broker.greeting().await {
+        Ok(server) if server.is_enough() => {
+            Finding::ok(CHECK, format!("{} {}", server.product, server.version))
+        }
+        Ok(server) => {
+            let found =
+                format!("the server says that it is `{}` {}", server.product, server.version);
+            let remedy = "use RabbitMQ 3.10 or newer".to_owned();
+            Finding::error(CHECK, found, Some(remedy), Exit::Configuration)
+        }
+        Err(error) => {
+            let doing = "the server did not tell its version";
+            failed(CHECK, &CommandError::broker(doing)(error))
+        }
     }
 }
 

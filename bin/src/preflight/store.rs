@@ -9,7 +9,7 @@ use ttg_runtime::{JobUid, SystemRandomness, WorkerId};
 use crate::broker::BrokerUrl;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::report::Finding;
+use crate::report::{Finding, causes};
 use crate::settings::LEASE_UNUSED;
 
 const CHECK: &str = "store";
@@ -65,10 +65,8 @@ fn refused(found: String) -> Finding {
 
 pub(super) fn failed(check: &'static str, error: &CommandError) -> Finding {
     let mut found = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        found += &format!(": {error}");
-        cause = error.source();
+    for cause in causes(error) {
+        found += &format!(": {cause}");
     }
     Finding::error(check, found, error.hint(), error.exit())
 }

@@ -26,7 +26,7 @@ pub(crate) use job::{JobReport, Status, progress};
 pub(crate) use jobs::JobsReport;
 pub(crate) use number::{counted, grouped};
 pub(crate) use output::{
-    Reader, failure, note, print, print_either, print_json, print_text, usage, write,
+    Reader, causes, failure, note, print, print_either, print_json, print_text, usage, write,
 };
 pub(crate) use progress::{ProgressView, bar};
 pub(crate) use screen::Screen;

@@ -67,19 +67,28 @@ pub(crate) fn print_text(text: &str) -> Result<Reader, CommandError> {
     }
 }
 
+/// What each error below `error` adds: libraries wrap errors that have nothing to add, and repeat
+/// those that they wrap.
+pub(crate) fn causes(error: &CommandError) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    let mut below = std::error::Error::source(error);
+    while let Some(cause) = below {
+        let words = cause.to_string();
+        if !said.ends_with(&words) {
+            causes.push(words.clone());
+            said = words;
+        }
+        below = cause.source();
+    }
+    causes
+}
+
 /// Says what failed, why, and what to do.
 pub(crate) fn failure(error: &CommandError) -> ExitCode {
     let mut text = format!("error: {error}\n");
-    let mut said = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        // Libraries wrap errors that have nothing to add.
-        let words = error.to_string();
-        if words != said {
-            text += &format!("  caused by: {words}\n");
-        }
-        said = words;
-        cause = error.source();
+    for cause in causes(error) {
+        text += &format!("  caused by: {cause}\n");
     }
     if let Some(hint) = error.hint() {
         text += &format!("hint: {hint}\n");
@@ -103,4 +112,27 @@ pub(crate) fn note(text: &str) {
 fn to_stderr(text: &str) {
     // Nobody is left to tell if this fails.
     io::stderr().lock().write_all(text.as_bytes()).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use ttg_runtime::BrokerError;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_the_words_above_it_end_with_is_not_told_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("IO error: {0}")]
+        struct Wrapped(#[source] io::Error);
+
+        let refused = io::Error::other("connection refused");
+        let cause = BrokerError::Unavailable {
+            broker: "amqp://h".to_owned(),
+            cause: Wrapped(refused).into(),
+        };
+        let error = CommandError::Broker { doing: "it could not be reached", cause };
+        let expected = ["broker `amqp://h` is unavailable", "IO error: connection refused"];
+        assert_eq!(causes(&error), expected);
+    }
 }

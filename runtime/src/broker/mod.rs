@@ -8,6 +8,7 @@ mod memory;
 mod port;
 mod rabbitmq;
 mod redis;
+mod tls;
 mod views;
 
 #[cfg(any(test, feature = "conformance"))]
@@ -20,7 +21,7 @@ pub use port::{
     Broker, Capabilities, Committed, GiveBack, Nack, OUTCOME_PAGE_BYTES_MAX, Published, Registered,
     Renewed, Settled, VALUES_PAGE_BYTES_MAX,
 };
-pub use rabbitmq::{RabbitBroker, RabbitConfig};
+pub use rabbitmq::{RabbitBroker, RabbitConfig, RabbitGreeting};
 #[cfg(any(test, feature = "conformance"))]
 pub use rabbitmq::{RabbitHarness, RabbitServer, RabbitSpace};
 pub use redis::{RedisBroker, RedisConfig, RedisHealth};

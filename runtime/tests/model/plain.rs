@@ -19,8 +19,12 @@ impl When {
         Self { earliest: self.earliest.after(by), latest: self.latest.after(by) }
     }
 
+    /// Servers keep time in whole milliseconds and are never early, so that by a real clock what
+    /// is due may be due up to one later.
     fn surely_reached(self, now: Self) -> bool {
-        self.latest <= now.earliest
+        let is_manual = self.earliest == self.latest;
+        let rounding = if is_manual { Duration::ZERO } else { Duration::from_millis(1) };
+        self.latest.after(rounding) <= now.earliest
     }
 
     fn surely_ahead(self, now: Self) -> bool {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::greeting::RabbitGreeting;
 use super::holdings::Holdings;
 use super::journals::Journals;
 use super::keeper;
@@ -118,6 +119,14 @@ impl RabbitBroker {
         });
         keeper::start(&consumer);
         Ok(Self { consumer })
+    }
+
+    /// What the server says of itself, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: it did not say it.
+    pub async fn greeting(&self) -> Result<RabbitGreeting, BrokerError> {
+        self.consumer.link.greeting().await
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lapin::ErrorKind;
 
 use super::target::ConnectFault;
+use crate::broker::tls::is_of_tls;
 use crate::error::BrokerError;
 
 /// Reply codes of AMQP 0-9-1.
@@ -69,13 +70,6 @@ pub(super) fn of_silence(blocked: bool, within: Duration, broker: &str) -> Broke
         return BrokerError::Full { broker, cause };
     }
     BrokerError::Unavailable { broker, cause: format!("no answer within {within:?}").into() }
-}
-
-/// What `rustls` says where the other side is not whom it should be, or speaks no TLS.
-fn is_of_tls(detail: &str) -> bool {
-    ["certificate", "corrupt message", "received fatal alert", "InvalidContentType"]
-        .iter()
-        .any(|words| detail.contains(words))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::fuse::Fuse;
+use super::greeting::RabbitGreeting;
 use super::session::Session;
 use super::target::Target;
 use super::topology::Names;
@@ -45,6 +46,15 @@ impl Link {
         &self.target.shown
     }
 
+    /// What the server says of itself.
+    pub(super) async fn greeting(&self) -> Result<RabbitGreeting, BrokerError> {
+        let greeting = self.target.greeting().await;
+        greeting.map_err(|cause| BrokerError::Unavailable {
+            broker: self.shown().to_owned(),
+            cause: cause.into(),
+        })
+    }
+
     /// The present session, if it lives.
     pub(super) async fn session(&self) -> Result<Arc<Session>, BrokerError> {
         let mut state = self.state.lock().await;
@@ -78,6 +88,7 @@ impl Link {
     }
 
     /// Ends the present session.
+    #[cfg(any(test, feature = "conformance"))]
     pub(super) async fn cut(&self) {
         let session = self.state.lock().await.session.take();
         if let Some(session) = session {

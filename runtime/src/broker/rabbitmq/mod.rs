@@ -18,6 +18,7 @@ mod adapter;
 mod beats;
 mod fault;
 mod fuse;
+mod greeting;
 #[cfg(any(test, feature = "conformance"))]
 mod harness;
 mod holdings;
@@ -47,6 +48,7 @@ mod topology;
 mod wire;
 
 pub use adapter::{RabbitBroker, RabbitConfig};
+pub use greeting::RabbitGreeting;
 #[cfg(any(test, feature = "conformance"))]
 pub use harness::RabbitHarness;
 #[cfg(any(test, feature = "conformance"))]

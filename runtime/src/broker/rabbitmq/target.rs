@@ -1,11 +1,14 @@
 //! Where the server is: from a URL and files of certificates to connections.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 use lapin::{Connection, ConnectionProperties};
+
+use super::greeting::{RabbitGreeting, greeting};
 
 /// How long making a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -69,6 +72,22 @@ impl Target {
         Ok(Self { uri, tls, shown })
     }
 
+    /// What the server says of itself.
+    pub(super) async fn greeting(&self) -> io::Result<RabbitGreeting> {
+        self.choose_cryptography();
+        let (uri, tls) = (self.uri.clone(), self.tls.clone());
+        let asking =
+            tokio::task::spawn_blocking(move || greeting(&uri, tls.as_ref(), CONNECT_WITHIN));
+        asking.await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
+    }
+
+    fn choose_cryptography(&self) {
+        if self.uri.scheme == AMQPScheme::AMQPS {
+            // The process may have one; either serves.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+    }
+
     /// A connection that the server's own tools list as `name`. One that only writes is not heard
     /// while the server takes nothing, and must not be cut for that.
     pub(super) async fn connect(
@@ -76,10 +95,7 @@ impl Target {
         name: &str,
         heartbeats: bool,
     ) -> Result<Connection, ConnectFault> {
-        if self.uri.scheme == AMQPScheme::AMQPS {
-            // The process may have one; either serves.
-            drop(rustls::crypto::ring::default_provider().install_default());
-        }
+        self.choose_cryptography();
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(ConnectFault::Client)?;
         let mut uri = self.uri.clone();

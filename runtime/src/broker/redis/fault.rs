@@ -2,6 +2,7 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::broker::tls::is_of_tls;
 use crate::error::BrokerError;
 
 /// Whether the connection that `error` came by is of no more use.
@@ -81,13 +82,6 @@ pub(super) fn of_redis(error: RedisError, broker: &str) -> BrokerError {
         }
         _ => BrokerError::Unexpected { broker, detail },
     }
-}
-
-/// What `rustls` says where the other side is not whom it should be, or speaks no TLS.
-fn is_of_tls(detail: &str) -> bool {
-    ["certificate", "corrupt message", "received fatal alert"]
-        .iter()
-        .any(|words| detail.contains(words))
 }
 
 #[cfg(test)]

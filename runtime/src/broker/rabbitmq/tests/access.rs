@@ -70,6 +70,7 @@ async fn a_server_with_tls_is_trusted_by_its_own_authority_and_knows_its_clients
     let job = submit(&broker, "sweep", 1).await;
     assert_eq!(complete(&broker, &one(&broker).await).await, Committed::First);
     finish(&broker, &job).await;
+    assert!(broker.greeting().await.expect("a greeting").is_enough());
 
     let stranger = RabbitConfig { identity, ..stranger };
     let refused = RabbitBroker::connect(stranger.clone()).await;
@@ -93,6 +94,8 @@ async fn a_user_with_few_permissions_does_all_and_one_with_fewer_is_refused() {
     let broker = RabbitBroker::connect(permit([ours, default, ours])).await.expect("connect");
     let job = submit(&broker, "sweep", 2).await;
     finish(&broker, &job).await;
+    let said = broker.greeting().await.expect("a greeting");
+    assert_eq!((said.product.as_str(), said.is_enough()), ("RabbitMQ", true));
     assert_eq!(broker.purge_all().await.expect("purge"), 1);
 
     for fewer in [["", default, ours], [ours, ours, ours], [ours, default, ""]] {
