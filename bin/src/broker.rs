@@ -63,10 +63,14 @@ impl ServerPlace {
         worker: WorkerId,
         lease: Duration,
     ) -> Result<RabbitBroker, CommandError> {
-        let Self { url, namespace, authority, identity } = self.clone();
-        let config = RabbitConfig { url, namespace, authority, identity, worker, lease };
-        let broker = RabbitBroker::connect(config).await;
+        let broker = RabbitBroker::connect(self.rabbit_config(worker, lease)).await;
         broker.map_err(CommandError::broker("the broker could not be reached"))
+    }
+
+    /// Who is to be connected to a RabbitMQ server.
+    pub(crate) fn rabbit_config(&self, worker: WorkerId, lease: Duration) -> RabbitConfig {
+        let Self { url, namespace, authority, identity } = self.clone();
+        RabbitConfig { url, namespace, authority, identity, worker, lease }
     }
 }
 

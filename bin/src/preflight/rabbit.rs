@@ -1,7 +1,7 @@
 //! Whether the RabbitMQ server is there, lets TTG do its work, and takes what it is given.
 
-use ttg_runtime::broker::RabbitBroker;
-use ttg_runtime::{Broker, JobUid, SystemRandomness, WorkerId};
+use ttg_runtime::broker::{RabbitBroker, RabbitGreeting};
+use ttg_runtime::{Broker, BrokerError, JobUid, SystemRandomness, WorkerId};
 
 use super::store::failed;
 use crate::broker::ServerPlace;
@@ -10,18 +10,31 @@ use crate::exit::Exit;
 use crate::report::Finding;
 use crate::settings::{JobSettings, LEASE_UNUSED};
 
+const VERSION: &str = "version";
+
 pub(crate) async fn rabbit(place: &ServerPlace, job: Option<&JobSettings>) -> Vec<Finding> {
     let checker = WorkerId::fresh("check", &SystemRandomness);
-    let broker = match place.rabbit(checker, LEASE_UNUSED).await {
-        Ok(broker) => broker,
-        Err(error) => return vec![failed("broker", &error)],
-    };
-    vec![
-        usable(&broker).await,
-        version(&broker).await,
-        writable(&broker).await,
-        timeout(&broker, job),
-    ]
+    let config = place.rabbit_config(checker, LEASE_UNUSED);
+    // Before it is connected to: an older server does not know what is asked of it, and says so in other
+    // words.
+    let greeting = RabbitBroker::greeting(&config).await;
+    if let Ok(server) = &greeting
+        && !server.is_enough()
+    {
+        return vec![too_old(server)];
+    }
+    match RabbitBroker::connect(config).await {
+        Ok(broker) => vec![
+            usable(&broker).await,
+            version(greeting),
+            writable(&broker).await,
+            timeout(&broker, job),
+        ],
+        Err(error) => {
+            let doing = "the broker could not be reached";
+            vec![failed("broker", &CommandError::broker(doing)(error))]
+        }
+    }
 }
 
 /// Connecting made what is missing, with the permissions that it takes; this reads and asks.
@@ -39,23 +52,20 @@ async fn usable(broker: &dyn Broker) -> Finding {
     }
 }
 
-async fn version(broker: &RabbitBroker) -> Finding {
-    const CHECK: &str = "version";
-    match broker.greeting().await {
-        Ok(server) if server.is_enough() => {
-            Finding::ok(CHECK, format!("{} {}", server.product, server.version))
-        }
-        Ok(server) => {
-            let found =
-                format!("the server says that it is `{}` {}", server.product, server.version);
-            let remedy = "use RabbitMQ 3.10 or newer".to_owned();
-            Finding::error(CHECK, found, Some(remedy), Exit::Configuration)
-        }
+fn version(greeting: Result<RabbitGreeting, BrokerError>) -> Finding {
+    match greeting {
+        Ok(server) => Finding::ok(VERSION, format!("{} {}", server.product, server.version)),
         Err(error) => {
             let doing = "the server did not tell its version";
-            failed(CHECK, &CommandError::broker(doing)(error))
+            failed(VERSION, &CommandError::broker(doing)(error))
         }
     }
+}
+
+fn too_old(server: &RabbitGreeting) -> Finding {
+    let found = format!("the server says that it is `{}` {}", server.product, server.version);
+    let remedy = "use RabbitMQ 3.10 or newer".to_owned();
+    Finding::error(VERSION, found, Some(remedy), Exit::Configuration)
 }
 
 /// A server that is short of memory or disk takes connections, and no messages.

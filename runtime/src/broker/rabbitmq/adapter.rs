@@ -37,8 +37,8 @@ use crate::outcome::Outcome;
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// The server ends a consumer that holds a delivery for half an hour, unless it is told otherwise, which
-/// nobody can ask it; and a chunk may wait for its slot.
-const LONGEST_ATTEMPT: Duration = Duration::from_mins(20);
+/// nobody can ask it; and a chunk may wait for the one before it.
+const LONGEST_ATTEMPT: Duration = Duration::from_mins(14);
 
 /// The most chunks of a job: those who read its journal keep bits of each.
 const CHUNKS_MAX: u64 = 1 << 32;
@@ -60,6 +60,15 @@ pub struct RabbitConfig {
     /// The server takes a delivery from a consumer that it has not heard of for about three quarters of
     /// this, though never for less than two seconds.
     pub lease: Duration,
+}
+
+impl RabbitConfig {
+    fn target(&self) -> Result<Target, BrokerError> {
+        let Self { url, authority, identity, lease, .. } = self;
+        let identity = identity.as_ref().map(|(certificate, key)| Identity { certificate, key });
+        let target = Target::parse(url, authority.as_deref(), identity, *lease);
+        target.map_err(|detail| BrokerError::Refused { broker: "rabbitmq".to_owned(), detail })
+    }
 }
 
 /// One consumer of a RabbitMQ server. Clones are the same consumer.
@@ -90,10 +99,8 @@ impl RabbitBroker {
     /// [`BrokerError::Refused`]: the URL, the credentials, the permissions or the certificates are
     /// wrong. [`BrokerError::Foreign`]: a queue is there and is not what it should be.
     pub async fn connect(config: RabbitConfig) -> Result<Self, BrokerError> {
-        let RabbitConfig { url, namespace, authority, identity, worker, lease } = config;
-        let identity = identity.as_ref().map(|(certificate, key)| Identity { certificate, key });
-        let target = Target::parse(&url, authority.as_deref(), identity, lease)
-            .map_err(|detail| BrokerError::Refused { broker: "rabbitmq".to_owned(), detail })?;
+        let target = config.target()?;
+        let RabbitConfig { namespace, worker, lease, .. } = config;
         let patience = (lease / 3).clamp(Duration::from_secs(5), Duration::from_secs(10));
         let name = format!("{namespace}:{worker}");
         let link = Link::new(target, Names::new(&namespace), name, patience);
@@ -121,12 +128,16 @@ impl RabbitBroker {
         Ok(Self { consumer })
     }
 
-    /// What the server says of itself, on a connection of its own.
+    /// What the server says of itself to anybody.
     ///
     /// # Errors
-    /// [`BrokerError::Unavailable`]: it did not say it.
-    pub async fn greeting(&self) -> Result<RabbitGreeting, BrokerError> {
-        self.consumer.link.greeting().await
+    /// [`BrokerError::Refused`]: the URL or the certificates are wrong. [`BrokerError::Unavailable`]: it
+    /// did not say it.
+    pub async fn greeting(config: &RabbitConfig) -> Result<RabbitGreeting, BrokerError> {
+        let target = config.target()?;
+        let broker = target.shown.clone();
+        let greeting = target.greeting().await;
+        greeting.map_err(|cause| BrokerError::Unavailable { broker, cause: cause.into() })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::error::BrokerError;
 const CONTENT_TOO_LARGE: u16 = 311;
 const INVALID_PATH: u16 = 402;
 const ACCESS_REFUSED: u16 = 403;
+const NOT_FOUND: u16 = 404;
 const PRECONDITION_FAILED: u16 = 406;
 const NOT_ALLOWED: u16 = 530;
 const NOT_IMPLEMENTED: u16 = 540;
@@ -37,6 +38,11 @@ pub(super) fn of_client(error: lapin::Error, broker: &str) -> BrokerError {
     }
 }
 
+/// Whether `error` says that a queue is not there.
+pub(super) fn is_not_there(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if said.get_id() == NOT_FOUND)
+}
+
 pub(super) fn of_connecting(fault: ConnectFault, broker: &str) -> BrokerError {
     match fault {
         ConnectFault::Client(error) => of_client(error, broker),
@@ -52,6 +58,12 @@ pub(super) fn of_declaring(error: lapin::Error, what: &str, broker: &str) -> Bro
     match error.kind() {
         ErrorKind::ProtocolError(said) if said.get_id() == PRECONDITION_FAILED => {
             let said = said.get_message().to_string();
+            if said.contains("invalid arg") {
+                let detail = format!(
+                    "it does not know what `{what}` needs ({said}): use RabbitMQ 3.10 or newer"
+                );
+                return BrokerError::Refused { broker: broker.to_owned(), detail };
+            }
             let detail = format!(
                 "`{what}` exists and is not what TTG makes of it ({said}); delete it, or choose \
                  another --namespace"

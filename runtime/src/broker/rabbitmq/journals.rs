@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ledger::Ledger;
 use super::link::Link;
-use super::tail::{Next, Start, Tail};
+use super::tail::{Mark, Next, Start, Tail};
 use super::wire::Entry;
 use crate::broker::port::Committed;
 use crate::error::BrokerError;
@@ -35,9 +35,23 @@ impl Journal {
     /// never was. May be dropped, and goes on where it was.
     pub(super) async fn catch_up(&mut self, link: &Link) -> Result<bool, BrokerError> {
         let Some(mark) = self.tail.mark(link).await? else { return Ok(false) };
+        self.read_to(&mark).await
+    }
+
+    /// Likewise, as far as it comes soon.
+    pub(super) async fn look(&mut self, link: &Link) -> Result<bool, BrokerError> {
+        let mark = self.tail.soon(link).await?;
+        self.read_to(&mark).await
+    }
+
+    async fn read_to(&mut self, mark: &Mark) -> Result<bool, BrokerError> {
         loop {
-            match self.tail.next(&mark).await? {
+            match self.tail.next(mark).await? {
                 Next::Entry(bytes) => self.read(&bytes),
+                Next::Again => {
+                    self.ledger = Ledger::default();
+                    self.watched.values_mut().for_each(Vec::clear);
+                }
                 Next::End => return Ok(true),
                 Next::Gone => return Ok(false),
             }
@@ -69,23 +83,36 @@ impl Journal {
     }
 }
 
+type Shared = Arc<tokio::sync::Mutex<Journal>>;
+
 #[derive(Default)]
-pub(super) struct Journals(Mutex<HashMap<JobUid, Arc<tokio::sync::Mutex<Journal>>>>);
+pub(super) struct Journals(Mutex<Kept>);
+
+/// Each with when it was last asked for, as a number that grows.
+#[derive(Default)]
+struct Kept {
+    journals: HashMap<JobUid, (u64, Shared)>,
+    asked: u64,
+}
 
 impl Journals {
-    pub(super) fn of(&self, link: &Link, job: JobUid) -> Arc<tokio::sync::Mutex<Journal>> {
+    pub(super) fn of(&self, link: &Link, job: JobUid) -> Shared {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.contains_key(&job) && kept.len() >= KEPT_MAX {
-            let idle = kept.iter().find(|(_, journal)| Arc::strong_count(journal) == 1);
-            if let Some(idle) = idle.map(|(job, _)| *job) {
-                kept.remove(&idle);
-            }
+        let Kept { journals, asked } = &mut *kept;
+        if !journals.contains_key(&job) && journals.len() >= KEPT_MAX {
+            let idle = journals.iter().filter(|(_, (_, journal))| Arc::strong_count(journal) == 1);
+            let oldest = idle.min_by_key(|(_, (asked, _))| *asked).map(|(job, _)| *job);
+            oldest.map(|job| journals.remove(&job));
         }
-        let new = || Arc::new(tokio::sync::Mutex::new(Journal::new(link, job)));
-        Arc::clone(kept.entry(job).or_insert_with(new))
+        *asked += 1;
+        let new = || (0, Arc::new(tokio::sync::Mutex::new(Journal::new(link, job))));
+        let (last, journal) = journals.entry(job).or_insert_with(new);
+        *last = *asked;
+        Arc::clone(journal)
     }
 
     pub(super) fn forget(&self, job: JobUid) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.journals.remove(&job);
     }
 }

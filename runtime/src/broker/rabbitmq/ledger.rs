@@ -1,12 +1,15 @@
 //! A job's books, kept by reading its journal: no async, no clock.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::wire::{Entry, Place};
 use crate::broker::port::Committed;
 use crate::broker::views::{ChunkCounts, JobProgress, JobState, ParameterCounts};
+use crate::chunk::{Chunk, Counters, ParameterRange, TraceContext};
 use crate::clock::WallTime;
-use crate::ids::{ChunkIndex, Generation};
+use crate::delivery::Failure;
+use crate::ids::{ChunkIndex, Generation, JobUid};
 use crate::job::JobSpec;
 use crate::outcome::Outcome;
 
@@ -89,6 +92,12 @@ pub(super) struct Ledger {
     copies: HashMap<Place, u32>,
     /// What is not due before.
     delayed: HashMap<Place, WallTime>,
+    /// What was known of a chunk when it was returned last.
+    told: HashMap<Place, (Counters, Option<Failure>)>,
+    /// The parameters of replays that are open.
+    ranges: HashMap<Place, ParameterRange>,
+    /// Of who published last.
+    trace: TraceContext,
     completed_parameters: u64,
     dead_parameters: u64,
     redelivered: u64,
@@ -107,7 +116,12 @@ impl Ledger {
             };
         }
         match entry {
-            Entry::Published(places) => places.iter().for_each(|place| self.publish(*place)),
+            Entry::Published { places, ranges, trace } => {
+                places.iter().for_each(|place| self.publish(*place));
+                let open = ranges.iter().filter(|(place, _)| !self.settled.has(*place));
+                self.ranges.extend(open.copied());
+                self.trace.clone_from(trace);
+            }
             Entry::Taken(session, taken) => {
                 for (place, again) in taken {
                     self.publish(*place);
@@ -120,11 +134,13 @@ impl Ledger {
                 }
             }
             Entry::Returned(session, returned) => {
-                for (place, due) in returned {
+                for back in returned {
+                    let place = back.place;
                     // Of another's delivery of this chunk it says nothing.
-                    if self.in_flight.get(place).is_some_and(|(holder, _)| holder == session) {
-                        self.in_flight.remove(place);
-                        self.delayed.insert(*place, *due);
+                    if self.in_flight.get(&place).is_some_and(|(holder, _)| holder == session) {
+                        self.in_flight.remove(&place);
+                        self.delayed.insert(place, back.due);
+                        self.told.insert(place, (back.counters, back.last_failure.clone()));
                     }
                 }
             }
@@ -140,6 +156,8 @@ impl Ledger {
                 self.cancelled = true;
                 self.in_flight.clear();
                 self.delayed.clear();
+                self.told.clear();
+                self.ranges.clear();
             }
         }
         Vec::new()
@@ -163,6 +181,8 @@ impl Ledger {
         self.in_flight.remove(&place);
         self.copies.remove(&place);
         self.delayed.remove(&place);
+        self.told.remove(&place);
+        self.ranges.remove(&place);
         let (chunk, completed) = (place.0.0, outcome.completed());
         self.completed_parameters += completed;
         if place.1 == Generation(0) {
@@ -204,12 +224,11 @@ impl Ledger {
         self.in_flight.get(&place).map_or(0, |(_, takes)| *takes)
     }
 
-    /// Chunks of the original cut that are open and, as far as one can read, in nobody's hands and due:
-    /// at most `limit`.
+    /// Chunks that are open and, as far as one can read, in nobody's hands and due: at most `limit`.
     pub(super) fn waiting(&self, gone: &HashSet<u64>, now: WallTime, limit: usize) -> Vec<Waits> {
-        let open = (0..).map(|chunk| Place(ChunkIndex(chunk), Generation(0)));
-        let open = open.take(usize::try_from(self.published.originals.end()).unwrap_or(usize::MAX));
-        let waits = open.filter(|place| {
+        let cut = (0..).map(|chunk| Place(ChunkIndex(chunk), Generation(0)));
+        let cut = cut.take(usize::try_from(self.published.originals.end()).unwrap_or(usize::MAX));
+        let waits = self.ranges.keys().copied().chain(cut).filter(|place| {
             let held = self.in_flight.get(place).is_some_and(|(holder, _)| !gone.contains(holder));
             let delayed = self.delayed.get(place).is_some_and(|due| *due > now);
             self.published.has(*place) && !self.settled.has(*place) && !held && !delayed
@@ -221,6 +240,19 @@ impl Ledger {
     pub(super) fn held(&self, gone: &HashSet<u64>, limit: usize) -> Vec<Waits> {
         let held = self.in_flight.iter().filter(|(_, (holder, _))| !gone.contains(holder));
         held.take(limit).map(|(place, _)| self.waits(*place)).collect()
+    }
+
+    /// A chunk as it is known: the range of a replay is in the journal, that of all others in the cut.
+    pub(super) fn chunk(&self, job: JobUid, spec: &Arc<JobSpec>, place: Place) -> Option<Chunk> {
+        let mut chunk = Chunk::cut(job, spec, place.0, &self.trace)?;
+        if place.1 != Generation(0) {
+            chunk.key.generation = place.1;
+            chunk.range = *self.ranges.get(&place)?;
+        }
+        if let Some((counters, last_failure)) = self.told.get(&place) {
+            (chunk.counters, chunk.last_failure) = (*counters, last_failure.clone());
+        }
+        Some(chunk)
     }
 
     fn waits(&self, place: Place) -> Waits {

@@ -8,14 +8,18 @@ use std::time::Duration;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation};
 
+use super::adapter::Consumer;
 use super::fault::{of_client, of_silence};
 use super::session::Session;
+use super::topology::Declaring;
 use crate::error::BrokerError;
+use crate::wire::RECORD_BYTES_MAX;
 
 /// Letters that are on their way at a time.
 const WINDOW: usize = 512;
 
 /// One message.
+#[derive(Clone)]
 pub(super) struct Letter {
     /// Empty for the queue that `key` names.
     pub(super) exchange: String,
@@ -60,12 +64,42 @@ impl Letter {
     }
 }
 
+impl Consumer {
+    /// Sends letters to queues that are always there. One that somebody deleted is made again; when this
+    /// has returned, all letters are in theirs.
+    pub(super) async fn deliver(
+        &self,
+        session: &Session,
+        letters: &[Letter],
+    ) -> Result<(), BrokerError> {
+        let routed = session.tell(letters).await?;
+        if routed.iter().all(|routed| *routed) {
+            return Ok(());
+        }
+        let declare = async |declaring: Declaring<'_>| declaring.all().await;
+        session.declare(&self.link.names, declare).await?;
+        let back = letters.iter().zip(routed).filter(|(_, routed)| !routed);
+        let back: Vec<Letter> = back.map(|(letter, _)| letter.clone()).collect();
+        if session.tell(&back).await?.iter().all(|routed| *routed) {
+            return Ok(());
+        }
+        Err(BrokerError::Unavailable {
+            broker: session.shown.clone(),
+            cause: "a queue was deleted, and could not be made again".into(),
+        })
+    }
+}
+
 impl Session {
     /// Sends letters in their order. When this has returned the server has them all, but for those
     /// that nobody is there for: false. If it fails, what became of them is unknown.
     pub(super) async fn tell(&self, letters: &[Letter]) -> Result<Vec<bool>, BrokerError> {
         if letters.is_empty() {
             return Ok(Vec::new());
+        }
+        // Nobody could read it, and the server's own limit would end the channel.
+        if letters.iter().any(|letter| letter.body.len() > RECORD_BYTES_MAX) {
+            return Err(BrokerError::TooLarge { broker: self.shown.clone() });
         }
         self.step().await?;
         let mut routed = vec![true; letters.len()];

@@ -8,7 +8,6 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::fuse::Fuse;
-use super::greeting::RabbitGreeting;
 use super::session::Session;
 use super::target::Target;
 use super::topology::Names;
@@ -44,15 +43,6 @@ impl Link {
 
     pub(super) fn shown(&self) -> &str {
         &self.target.shown
-    }
-
-    /// What the server says of itself.
-    pub(super) async fn greeting(&self) -> Result<RabbitGreeting, BrokerError> {
-        let greeting = self.target.greeting().await;
-        greeting.map_err(|cause| BrokerError::Unavailable {
-            broker: self.shown().to_owned(),
-            cause: cause.into(),
-        })
     }
 
     /// The present session, if it lives.

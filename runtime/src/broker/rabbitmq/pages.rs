@@ -33,6 +33,8 @@ struct Reading {
     /// Outcomes that were read and are not on a page yet.
     ahead: VecDeque<Outcome>,
     next: u64,
+    /// Outcomes to pass over, since they were read before.
+    skip: u64,
 }
 
 impl Reading {
@@ -45,6 +47,7 @@ impl Reading {
             ledger: Ledger::default(),
             ahead: VecDeque::new(),
             next: 0,
+            skip: 0,
         }
     }
 
@@ -63,6 +66,10 @@ impl Reading {
                     self.mark = Some(mark);
                     self.read(&bytes, job)?;
                 }
+                Next::Again => {
+                    self.mark = Some(mark);
+                    (self.ledger, self.skip) = (Ledger::default(), self.next);
+                }
                 Next::End if self.is_old => self.is_old = false,
                 Next::End | Next::Gone => return Ok(false),
             }
@@ -79,7 +86,13 @@ impl Reading {
         if let Entry::Outcomes { outcomes, .. } = entry {
             let firsts = outcomes.into_iter().zip(committed);
             let firsts = firsts.filter(|(_, what)| *what == Committed::First);
-            self.ahead.extend(firsts.map(|(outcome, _)| outcome));
+            for (outcome, _) in firsts {
+                if self.skip > 0 {
+                    self.skip -= 1;
+                } else {
+                    self.ahead.push_back(outcome);
+                }
+            }
         }
         Ok(())
     }
@@ -95,6 +108,9 @@ impl Consumer {
         let mut pages = self.pages.lock().await;
         let kept = pages.0.remove(&job).filter(|kept| kept.next == from);
         let mut reading = kept.unwrap_or_else(|| Reading::new(&self.link, job));
+        if !reading.tail.is_open() {
+            (reading.mark, reading.is_old) = (None, false);
+        }
         if reading.has_ended {
             reading.mark = reading.tail.mark(&self.link).await?;
             reading.has_ended = false;

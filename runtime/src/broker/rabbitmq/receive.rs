@@ -15,10 +15,13 @@ use super::source::{Arrived, Source};
 use super::tail::{ENTRY, number_of};
 use super::wire::{Entry, Place, Task};
 use crate::clock::{Clock, SystemClock};
-use crate::delivery::{Credit, Delivery};
+use crate::delivery::{Credit, Delivery, shorten};
 use crate::error::BrokerError;
 use crate::ids::JobUid;
-use crate::wire::{decode, encode};
+use crate::wire::{RECORD_BYTES_MAX, decode, encode};
+
+/// How long a receive may look for what is overdue; the next one goes on.
+const RESCUE_MAX: Duration = Duration::from_secs(1);
 
 /// What is done with a message.
 enum Fate {
@@ -45,6 +48,8 @@ impl Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
+        // However long it took to come to nothing: who asked will ask again.
+        self.source.touch();
         for message in self.messages.drain(..).rev() {
             self.source.waiting.push_front(message);
         }
@@ -68,10 +73,8 @@ impl Consumer {
             let is_empty = messages.is_empty();
             let in_vain = source.in_vain();
             let delivered = self.hand_out(&session, Lent { source, messages }).await?;
-            if in_vain > self.lease
-                && let Err(error) = self.rescue().await
-            {
-                tracing::debug!(%error, "could not look for what is overdue");
+            if in_vain > self.lease {
+                self.rescue_for(RESCUE_MAX).await;
             }
             if !delivered.is_empty() || (is_empty && Instant::now() >= deadline) {
                 return Ok(delivered);
@@ -85,16 +88,17 @@ impl Consumer {
         lent: Lent<'_>,
     ) -> Result<Vec<Delivery>, BrokerError> {
         let mut fates: Vec<Fate> = lent.messages.iter().map(fate_of).collect();
-        self.look_up(&mut fates).await;
-        self.announce(session, &mut fates).await?;
+        self.look_up(&mut fates).await?;
         let no_chunk = |(message, fate): (&Arrived, &Fate)| match fate {
             Fate::SetAside(reason) => Some(self.set_aside(message, reason.clone())),
             _ => None,
         };
         let set_aside: Vec<_> = lent.messages.iter().zip(&fates).filter_map(no_chunk).collect();
         if !set_aside.is_empty() {
-            session.tell(&set_aside).await?;
+            self.deliver(session, &set_aside).await?;
         }
+        // Last, since it charges a chunk that is not handed out after it.
+        self.announce(session, &mut fates).await?;
         let now = SystemClock.wall();
         let (mut deliveries, mut done) = (Vec::new(), Vec::new());
         for (message, fate) in lent.keep().into_iter().zip(fates) {
@@ -116,10 +120,11 @@ impl Consumer {
         Ok(deliveries)
     }
 
-    /// Asks the journals about chunks that others may have had, as far as they can be read in time: to
-    /// drop those that are settled, and to charge the others. The server charges what a consumer was
-    /// only sent ahead, too, when it ends; the journal knows what was handed out.
-    async fn look_up(&self, fates: &mut [Fate]) {
+    /// Asks the journals about chunks that others may have had: to drop those that are settled, and to
+    /// charge the others. The server charges what a consumer was only sent ahead, too, when it ends; the
+    /// journal knows what was handed out. While it cannot be read, nobody can tell who is innocent, and
+    /// nothing is handed out.
+    async fn look_up(&self, fates: &mut [Fate]) -> Result<(), BrokerError> {
         let doubtful = |fate: &Fate| match fate {
             Fate::Deliver(holding, _) if !holding.pristine => Some(holding.task.chunk.key),
             _ => None,
@@ -129,10 +134,16 @@ impl Consumer {
             let journal = self.journals.of(&self.link, job);
             let mut journal = journal.lock().await;
             let read = tokio::time::timeout(self.patience, journal.catch_up(&self.link)).await;
-            let is_read = matches!(read, Ok(Ok(true)));
-            if !is_read {
-                tracing::debug!(%job, "a journal is not read yet");
-            }
+            // Of a job that is gone there is none.
+            let is_read = match read {
+                Ok(read) => read?,
+                // A long one is read on by the next call, from where this one stopped.
+                Err(_) => {
+                    let cause = format!("the journal of job {job} is not read yet").into();
+                    let broker = self.link.shown().to_owned();
+                    return Err(BrokerError::Unavailable { broker, cause });
+                }
+            };
             for fate in fates.iter_mut() {
                 let Some(key) = doubtful(fate).filter(|key| key.job == job) else { continue };
                 let place = Place::of(&key);
@@ -145,13 +156,15 @@ impl Consumer {
                 }
             }
         }
+        Ok(())
     }
 
     /// A message with its bytes, for people to look at.
     fn set_aside(&self, message: &Arrived, reason: String) -> Letter {
         let body = message.delivery.data.clone();
+        let body = if body.len() > RECORD_BYTES_MAX { Vec::new() } else { body };
         let mut letter = Letter::to_queue(&self.link.names.dead, "message", body);
-        letter.reason = Some(reason);
+        letter.reason = Some(shorten(reason));
         letter
     }
 

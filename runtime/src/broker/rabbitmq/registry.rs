@@ -9,7 +9,7 @@ use lapin::types::FieldTable;
 use super::adapter::Consumer;
 use super::letters::Letter;
 use super::link::Link;
-use super::tail::{ENTRY, Next, Start, Tail};
+use super::tail::{ENTRY, Mark, Next, Start, Tail};
 use super::wire::{Deed, Entry};
 use crate::broker::port::Registered;
 use crate::error::BrokerError;
@@ -44,19 +44,29 @@ impl Registry {
     }
 
     async fn catch_up(&mut self, link: &Link) -> Result<(), BrokerError> {
-        let gone = || BrokerError::Unavailable {
-            broker: link.shown().to_owned(),
-            cause: format!("the stream `{}` is not there", link.names.jobs).into(),
-        };
-        let mark = self.tail.mark(link).await?.ok_or_else(gone)?;
+        let mark = self.tail.mark(link).await?.ok_or_else(|| gone(link))?;
+        self.read_to(link, &mark).await
+    }
+
+    /// Likewise, as far as it comes soon.
+    async fn look(&mut self, link: &Link) -> Result<(), BrokerError> {
+        let mark = self.tail.soon(link).await?;
+        self.read_to(link, &mark).await
+    }
+
+    async fn read_to(&mut self, link: &Link, mark: &Mark) -> Result<(), BrokerError> {
         loop {
-            match self.tail.next(&mark).await? {
+            match self.tail.next(mark).await? {
                 Next::Entry(bytes) => match decode::<Deed>(&bytes) {
                     Ok(deed) => self.apply(deed),
                     Err(error) => tracing::warn!(%error, "a deed of the registry is passed over"),
                 },
+                Next::Again => {
+                    self.jobs.clear();
+                    self.prepared.clear();
+                }
                 Next::End => return Ok(()),
-                Next::Gone => return Err(gone()),
+                Next::Gone => return Err(gone(link)),
             }
         }
     }
@@ -79,9 +89,26 @@ impl Registry {
         }
     }
 
+    /// Without those that do not decode.
+    fn records(&self) -> Vec<JobRecord> {
+        let mut jobs = Vec::new();
+        for known in &self.jobs {
+            match known.record() {
+                Ok(job) => jobs.push(job),
+                Err(error) => tracing::warn!(%error, "a job is passed over"),
+            }
+        }
+        jobs
+    }
+
     fn named(&self, name: &JobName) -> Option<&Known> {
         self.jobs.iter().find(|known| known.name == *name)
     }
+}
+
+fn gone(link: &Link) -> BrokerError {
+    let cause = format!("the stream `{}` is not there", link.names.jobs).into();
+    BrokerError::Unavailable { broker: link.shown().to_owned(), cause }
 }
 
 impl Consumer {
@@ -137,14 +164,14 @@ impl Consumer {
     pub(super) async fn all_jobs(&self) -> Result<Vec<JobRecord>, BrokerError> {
         let mut registry = self.registry.lock().await;
         registry.catch_up(&self.link).await?;
-        let mut jobs = Vec::new();
-        for known in &registry.jobs {
-            match known.record() {
-                Ok(job) => jobs.push(job),
-                Err(error) => tracing::warn!(%error, "a job is passed over"),
-            }
-        }
-        Ok(jobs)
+        Ok(registry.records())
+    }
+
+    /// Likewise, and those that were registered a moment ago may be missing.
+    pub(super) async fn jobs_seen(&self) -> Result<Vec<JobRecord>, BrokerError> {
+        let mut registry = self.registry.lock().await;
+        registry.look(&self.link).await?;
+        Ok(registry.records())
     }
 
     /// The record of a job by its uid. What was known once is not asked for again: that a job is
@@ -206,7 +233,10 @@ impl Consumer {
         for job in prepared {
             self.purge_job(job).await?;
         }
-        self.empty_queues().await?;
+        // What is of no job any more is dropped when it is delivered; and somebody may have submitted.
+        if self.all_jobs().await?.is_empty() {
+            self.empty_queues().await?;
+        }
         Ok(purged)
     }
 

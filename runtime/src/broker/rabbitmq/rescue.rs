@@ -17,10 +17,10 @@ use super::letters::Letter;
 use super::topology::Level;
 use super::wire::{Entry, Place, Task};
 use crate::broker::views::JobState;
-use crate::chunk::{Chunk, TraceContext};
+use crate::chunk::Chunk;
 use crate::clock::{Clock, SystemClock};
 use crate::error::BrokerError;
-use crate::ids::{Generation, JobUid};
+use crate::ids::JobUid;
 use crate::job::JobRecord;
 use crate::wire::encode;
 
@@ -28,7 +28,8 @@ use crate::wire::encode;
 const JOBS_MAX: usize = 4;
 const CHUNKS_MAX: usize = 1_000;
 
-/// How many leases pass before something is overdue, beside the time that an attempt may take.
+/// How many leases pass before something is overdue, beside the time that two attempts may take: the
+/// second waits for the first, where a worker has one chunk ahead.
 const LEASES: u32 = 3;
 
 /// What was seen, and since when it has not changed.
@@ -36,25 +37,40 @@ const LEASES: u32 = 3;
 pub(super) struct Watched {
     since: HashMap<(JobUid, Waits), Instant>,
     last: Option<Instant>,
-    /// Jobs of which nothing is open: their journals are not read again.
+    /// Jobs of which nothing is open: their journals are not read again in this session, before which
+    /// the server may have lost what they said.
     done: HashSet<JobUid>,
+    session: u64,
 }
 
 impl Consumer {
-    /// Looks at all jobs, once a lease.
-    pub(super) async fn rescue(&self) -> Result<(), BrokerError> {
+    /// Looks at all jobs, once a lease, or begins to.
+    pub(super) async fn rescue_for(&self, most: Duration) {
+        match tokio::time::timeout(most, self.rescue()).await {
+            Ok(Err(error)) => tracing::debug!(%error, "could not look for what is overdue"),
+            Ok(Ok(())) => {}
+            Err(_) => tracing::debug!("looking for what is overdue goes on later"),
+        }
+    }
+
+    async fn rescue(&self) -> Result<(), BrokerError> {
         let mut watched = self.watched.lock().await;
         if watched.last.is_some_and(|last| last.elapsed() < self.lease) {
             return Ok(());
         }
         watched.last = Some(Instant::now());
+        let session = self.link.session().await?.id;
+        if watched.session != session {
+            watched.session = session;
+            watched.done.clear();
+        }
         let queued = self.queued().await?;
         let mut seen = HashMap::new();
-        let jobs = self.all_jobs().await?.into_iter().rev();
+        let jobs = self.jobs_seen().await?.into_iter().rev();
         let jobs: Vec<_> = jobs.filter(|job| !watched.done.contains(&job.uid)).collect();
         for job in jobs.into_iter().take(JOBS_MAX) {
             match self.overdue(&job, queued, &watched, &mut seen).await? {
-                Some(overdue) => self.copy_all(&job, &overdue).await?,
+                Some(overdue) => self.copy_all(&job, overdue).await?,
                 None => drop(watched.done.insert(job.uid)),
             }
         }
@@ -70,10 +86,10 @@ impl Consumer {
         queued: u64,
         watched: &Watched,
         seen: &mut HashMap<(JobUid, Waits), Instant>,
-    ) -> Result<Option<Vec<Waits>>, BrokerError> {
+    ) -> Result<Option<Vec<(Waits, Chunk)>>, BrokerError> {
         let journal: Arc<_> = self.journals.of(&self.link, job.uid);
         let mut journal = journal.lock().await;
-        if !journal.catch_up(&self.link).await? || journal.ledger.is_cancelled() {
+        if !journal.look(&self.link).await? || journal.ledger.is_cancelled() {
             return Ok(None);
         }
         let ledger = &journal.ledger;
@@ -85,19 +101,20 @@ impl Consumer {
         let patience = self.lease * LEASES;
         let held = ledger.held(&gone, CHUNKS_MAX).into_iter();
         let mut watch: Vec<(Waits, Duration)> =
-            held.map(|waits| (waits, job.spec.policy.timeout + patience)).collect();
+            held.map(|waits| (waits, job.spec.policy.timeout * 2 + patience)).collect();
         // What is in a queue will come.
         if queued == 0 {
             let waiting = ledger.waiting(&gone, now, CHUNKS_MAX).into_iter();
             watch.extend(waiting.map(|waits| (waits, patience)));
         }
-        let mut overdue = Vec::new();
+        let (mut overdue, spec) = (Vec::new(), Arc::new(job.spec.clone()));
         for (waits, patience) in watch {
             let key = (job.uid, waits);
             let since = watched.since.get(&key).copied().unwrap_or_else(Instant::now);
             seen.insert(key, since);
             if since.elapsed() > patience {
-                overdue.push(waits);
+                let chunk = ledger.chunk(job.uid, &spec, waits.place);
+                overdue.extend(chunk.map(|chunk| (waits, chunk)));
             }
         }
         Ok(Some(overdue))
@@ -119,23 +136,19 @@ impl Consumer {
         Ok(queued)
     }
 
-    async fn copy_all(&self, job: &JobRecord, overdue: &[Waits]) -> Result<(), BrokerError> {
-        let spec = Arc::new(job.spec.clone());
+    async fn copy_all(
+        &self,
+        job: &JobRecord,
+        chunks: Vec<(Waits, Chunk)>,
+    ) -> Result<(), BrokerError> {
         let due = SystemClock.wall();
-        // The range of a replay is in its message only.
-        let originals = overdue.iter().filter(|waits| waits.place.1 == Generation(0));
-        let chunks: Vec<(Waits, Chunk)> = originals
-            .filter_map(|waits| {
-                let trace = TraceContext::default();
-                Some((*waits, Chunk::cut(job.uid, &spec, waits.place.0, &trace)?))
-            })
-            .collect();
         if chunks.is_empty() {
             return Ok(());
         }
         let copy = |(waits, chunk): &(Waits, Chunk)| {
             let (chunk, copy) = (chunk.clone(), true);
-            let mut task = Task { chunk, suspect: false, again: false, copy, due };
+            let again = chunk.counters.failures > 0;
+            let mut task = Task { chunk, suspect: false, again, copy, due };
             task.charge(waits.takes);
             Letter::to_queue(&self.link.names.tasks, "task", encode(&task))
         };
@@ -147,7 +160,7 @@ impl Consumer {
             "chunks are overdue, and are given to somebody else"
         );
         let session = self.link.session().await?;
-        session.tell(&copies).await?;
+        self.deliver(&session, &copies).await?;
         let entry = Entry::Copied(places.into_iter().collect());
         session.tell(&[self.entry(job.uid, encode(&entry))]).await.map(drop)
     }

@@ -51,7 +51,6 @@ impl Session {
             connected.map_err(|fault| of_connecting(fault, &shown))
         };
         let asking = connect(true).await?;
-        // An answer that does not come in time ends the session, too.
         let telling = connect(false).await?;
         let tasks = asking.create_channel().await.map_err(|error| of_client(error, &shown))?;
         let session = Self {

@@ -15,9 +15,9 @@ use super::holdings::Holding;
 use super::letters::Letter;
 use super::session::Session;
 use super::topology::{Declaring, Level, expiration};
-use super::wire::{Entry, Place, Task, Told};
+use super::wire::{Back, Entry, Place, Task, Told};
 use crate::broker::port::{Committed, GiveBack, Settled};
-use crate::chunk::IdempotencyKey;
+use crate::chunk::{Chunk, IdempotencyKey};
 use crate::clock::{Clock, SystemClock, WallTime};
 use crate::delivery::{Failure, Receipt};
 use crate::error::BrokerError;
@@ -26,13 +26,9 @@ use crate::outcome::Outcome;
 use crate::randomness::{Randomness, SystemRandomness};
 use crate::wire::encode;
 
-/// The most outcomes of one entry, and about how many bytes they have.
+/// The most outcomes of one entry, and how many bytes they may have together.
 const OUTCOMES_MAX: usize = 256;
 const OUTCOMES_BYTES: usize = 512 * 1024;
-
-/// About what an outcome takes, and what a run of dead parameters adds.
-const OUTCOME_BYTES: usize = 1_024;
-const RUN_BYTES: usize = 600;
 
 /// One delivery to return.
 pub(super) struct Return {
@@ -85,7 +81,7 @@ struct Part<'a> {
 fn parts_of(outcomes: &[(Receipt, Outcome)]) -> Vec<Part<'_>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
     for (from, (_, outcome)) in outcomes.iter().enumerate() {
-        let bytes = OUTCOME_BYTES + RUN_BYTES * outcome.dead.runs().count();
+        let bytes = encode(outcome).len();
         let job = outcome.key.job;
         match parts.last_mut() {
             Some(part)
@@ -237,8 +233,8 @@ impl Consumer {
             by_job.entry(taken.key().job).or_default().push(taken);
         }
         let entry = |(job, taken): (&JobUid, &Vec<&Taken>)| {
-            let places = taken.iter().map(|t| (Place::of(&t.key()), due(now, t.back.delay)));
-            self.entry(*job, encode(&Entry::Returned(session.id, places.collect())))
+            let backs = taken.iter().map(|taken| taken.told(now));
+            self.entry(*job, encode(&Entry::Returned(session.id, backs.collect())))
         };
         let entries: Vec<Letter> = by_job.iter().map(entry).collect();
         for (taken, routed) in by_job.values().zip(session.tell(&entries).await?) {
@@ -251,7 +247,7 @@ impl Consumer {
             let task = taken.copy(now);
             copies.push(self.copy(session, &task, taken.back.delay).await?);
         }
-        session.tell(&copies).await?;
+        self.deliver(session, &copies).await?;
         Ok(gone)
     }
 
@@ -313,6 +309,13 @@ struct Taken {
 impl Taken {
     fn key(&self) -> IdempotencyKey {
         self.holding.task.chunk.key
+    }
+
+    /// What the journal says of it.
+    fn told(&self, now: WallTime) -> Back {
+        let Task { chunk, due, .. } = self.copy(now);
+        let Chunk { key, counters, last_failure, .. } = chunk;
+        Back { place: Place::of(&key), due, counters, last_failure }
     }
 
     /// What is delivered next.

@@ -59,6 +59,11 @@ impl Source {
         }
     }
 
+    /// Somebody asks, or did a moment ago.
+    pub(super) fn touch(&mut self) {
+        self.last_asked = Some(Instant::now());
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         let asked_long_ago = self.last_asked.is_none_or(|asked| asked.elapsed() > LINGER);
         asked_long_ago && (self.open.is_some() || !self.waiting.is_empty())

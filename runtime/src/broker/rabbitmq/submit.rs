@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use lapin::options::QueuePurgeOptions;
 
 use super::adapter::Consumer;
+use super::fault::is_not_there;
 use super::letters::Letter;
 use super::topology::Level;
 use super::wire::{Entry, Place, Task};
@@ -14,7 +15,7 @@ use crate::chunk::Chunk;
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::Receipt;
 use crate::error::BrokerError;
-use crate::ids::JobUid;
+use crate::ids::{Generation, JobUid};
 use crate::wire::encode;
 
 impl Consumer {
@@ -34,24 +35,29 @@ impl Consumer {
             if !exists || journal.ledger.is_cancelled() {
                 return Err(BrokerError::JobGone { job });
             }
-            let (mut places, mut seen) = (Vec::new(), HashSet::new());
+            let (mut places, mut ranges, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+            let trace = chunks.first().map(|chunk| chunk.trace.clone()).unwrap_or_default();
             for chunk in chunks {
                 let place = Place::of(&chunk.key);
                 if journal.ledger.is_published(place) || !seen.insert(place) {
                     continue;
                 }
                 places.push(place);
+                if place.1 != Generation(0) {
+                    ranges.push((place, chunk.range));
+                }
                 let (suspect, again, copy) = (false, false, false);
                 let task = Task { chunk: chunk.clone(), suspect, again, copy, due };
                 tasks.push(Letter::to_queue(&self.link.names.tasks, "task", encode(&task)));
             }
             if !places.is_empty() {
                 jobs.push(job);
-                entries.push(self.entry(job, encode(&Entry::Published(places))));
+                let entry = Entry::Published { places, ranges, trace };
+                entries.push(self.entry(job, encode(&entry)));
             }
         }
         let session = self.link.session().await?;
-        session.tell(&tasks).await?;
+        self.deliver(&session, &tasks).await?;
         let routed = session.tell(&entries).await?;
         if let Some((job, _)) = jobs.into_iter().zip(routed).find(|(_, routed)| !routed) {
             return Err(BrokerError::JobGone { job });
@@ -121,10 +127,14 @@ impl Consumer {
     pub(super) async fn empty_queues(&self) -> Result<(), BrokerError> {
         let session = self.link.session().await?;
         let names = &self.link.names;
-        for queue in [&names.tasks, &names.dead, &names.retry(Level::SHORT)] {
+        let retries = Level::all().map(|level| names.retry(level));
+        for queue in [names.tasks.clone(), names.dead.clone()].into_iter().chain(retries) {
             let channel = session.question().await?;
             let purging = channel.queue_purge(queue.as_str().into(), QueuePurgeOptions::default());
-            session.answer(purging).await?.map_err(|error| session.fault(error))?;
+            match session.answer(purging).await? {
+                Err(error) if !is_not_there(&error) => return Err(session.fault(error)),
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::Stream;
 use lapin::message::Delivery;
@@ -17,8 +18,12 @@ use super::session::Session;
 use crate::error::BrokerError;
 use crate::randomness::{Randomness, SystemRandomness};
 
-/// Messages that the server sends ahead of being read.
-const AHEAD: u16 = 256;
+/// Messages that the server sends ahead of being read: of each stream that is kept open, some megabytes at
+/// most.
+const AHEAD: u16 = 32;
+
+/// Without a mark, a stream has ended when nothing came for this long.
+const SOON: Duration = Duration::from_millis(250);
 
 /// What a marker says it is.
 const MARK: &str = "mark";
@@ -39,6 +44,10 @@ pub(super) struct Tail {
     stream: String,
     start: Start,
     open: Option<Open>,
+    /// The session that it was read in.
+    session: Option<u64>,
+    /// It is read from its start once more, and nobody was told yet.
+    again: bool,
 }
 
 struct Open {
@@ -49,12 +58,15 @@ struct Open {
     last: u64,
 }
 
-/// The end of the stream when it was looked for.
-pub(super) struct Mark(Vec<u8>);
+/// The end of the stream when it was looked for; of one that is read without a mark, unknown.
+pub(super) struct Mark(Option<Vec<u8>>);
 
 /// The next message before a mark.
 pub(super) enum Next {
     Entry(Vec<u8>),
+    /// What follows is the stream from its start: what was known is to be forgotten. A server that lost
+    /// power may have lost what was read before, and have written other things in its place.
+    Again,
     /// The mark is reached.
     End,
     /// The stream was deleted.
@@ -63,7 +75,12 @@ pub(super) enum Next {
 
 impl Tail {
     pub(super) fn new(stream: String, start: Start) -> Self {
-        Self { stream, start, open: None }
+        Self { stream, start, open: None, session: None, again: false }
+    }
+
+    /// Whether a mark that was made can still be reached.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.channel.status().connected())
     }
 
     /// Marks the present end; `None` if there is no such stream.
@@ -75,12 +92,30 @@ impl Tail {
             self.open = None;
             return Ok(None);
         }
+        self.reopen(session).await?;
+        Ok(Some(Mark(Some(id))))
+    }
+
+    /// As good as the present end, without writing anything: for those who look again later. If there is
+    /// no such stream, that is an error here.
+    pub(super) async fn soon(&mut self, link: &Link) -> Result<Mark, BrokerError> {
+        let session = link.session().await?;
+        self.reopen(session).await?;
+        Ok(Mark(None))
+    }
+
+    async fn reopen(&mut self, session: Arc<Session>) -> Result<(), BrokerError> {
         let is_open =
             |open: &Open| open.session.id == session.id && open.channel.status().connected();
-        if !self.open.as_ref().is_some_and(is_open) {
-            self.open = Some(self.consume(session).await?);
+        if self.open.as_ref().is_some_and(is_open) {
+            return Ok(());
         }
-        Ok(Some(Mark(id)))
+        let is_other = self.session.replace(session.id).is_some_and(|before| before != session.id);
+        if is_other && matches!(self.start, Start::At(at) if at > 0) {
+            (self.start, self.again) = (Start::At(0), true);
+        }
+        self.open = Some(self.consume(session).await?);
+        Ok(())
     }
 
     async fn consume(&self, session: Arc<Session>) -> Result<Open, BrokerError> {
@@ -108,10 +143,24 @@ impl Tail {
 
     /// Reads on. If this is dropped, the stream is opened anew, where it was, by the next mark.
     pub(super) async fn next(&mut self, mark: &Mark) -> Result<Next, BrokerError> {
+        if std::mem::take(&mut self.again) {
+            return Ok(Next::Again);
+        }
         let Some(mut open) = self.open.take() else { return Err(self.lost()) };
         loop {
             let next = next(&mut open.consumer);
-            let Some(delivery) = open.session.answer(next).await? else {
+            let arrived = match mark.0 {
+                Some(_) => open.session.answer(next).await?,
+                None => match tokio::time::timeout(SOON, next).await {
+                    Ok(arrived) => arrived,
+                    Err(_) => {
+                        open.settle().await?;
+                        self.open = Some(open);
+                        return Ok(Next::End);
+                    }
+                },
+            };
+            let Some(delivery) = arrived else {
                 // Who ended it, the stream or the session?
                 let gone = open.channel.status().connected();
                 return if gone { Ok(Next::Gone) } else { Err(self.lost()) };
@@ -127,7 +176,7 @@ impl Tail {
             }
             let kind = delivery.properties.kind().as_ref().map(ShortString::as_str);
             match kind {
-                Some(MARK) if delivery.data == mark.0 => {
+                Some(MARK) if Some(&delivery.data) == mark.0.as_ref() => {
                     open.settle().await?;
                     self.open = Some(open);
                     return Ok(Next::End);

@@ -88,8 +88,9 @@ impl Target {
         }
     }
 
-    /// A connection that the server's own tools list as `name`. One that only writes is not heard
-    /// while the server takes nothing, and must not be cut for that.
+    /// A connection that the server's own tools list as `name`. One that only writes asks for no
+    /// heartbeats, so that it has those of the server, by default one a minute: while the server takes
+    /// nothing it does not read them, and must not cut it within a lease for that.
     pub(super) async fn connect(
         &self,
         name: &str,

@@ -84,6 +84,13 @@ pub(super) struct Level(u64);
 impl Level {
     pub(super) const SHORT: Self = Self(SHORT_DELAY_SECS);
 
+    /// All that there can be.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let longest = Self::of(DELAY_MAX);
+        std::iter::successors(Some(Self::SHORT), |level| Some(Self(level.0 * 2)))
+            .take_while(move |level| level.0 <= longest.0)
+    }
+
     pub(super) fn of(delay: Duration) -> Self {
         let seconds = delay.min(DELAY_MAX).as_millis().div_ceil(1_000);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
@@ -224,6 +231,7 @@ mod tests {
         assert_eq!(queue(2_001), "ttg.tasks.retry.4");
         assert_eq!(queue(300_000), "ttg.tasks.retry.512");
         assert_eq!(Level::of(Duration::MAX), Level(1 << 21));
+        assert_eq!(Level::all().last(), Some(Level(1 << 21)));
         assert_eq!(expiration(Duration::from_micros(1_001)), "2");
     }
 }

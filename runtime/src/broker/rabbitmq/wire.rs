@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{Chunk, IdempotencyKey};
+use crate::chunk::{Chunk, Counters, IdempotencyKey, ParameterRange, TraceContext};
 use crate::clock::WallTime;
+use crate::delivery::Failure;
 use crate::ids::{ChunkIndex, Generation, JobName, JobUid};
 use crate::outcome::Outcome;
 
@@ -54,13 +55,21 @@ impl Place {
 pub(super) enum Entry {
     /// These chunks were put into the queue of tasks before.
     #[serde(rename = "published")]
-    Published(Vec<Place>),
+    Published {
+        #[serde(rename = "all")]
+        places: Vec<Place>,
+        /// Those of replays: of all others it follows from the job.
+        #[serde(rename = "ranges", default, skip_serializing_if = "Vec::is_empty")]
+        ranges: Vec<(Place, ParameterRange)>,
+        #[serde(rename = "trace", default)]
+        trace: TraceContext,
+    },
     /// A session was handed these. True: for another time, after a failure or a silence.
     #[serde(rename = "taken")]
     Taken(u64, Vec<(Place, bool)>),
-    /// A session returned these, to be delivered from then on, by its wall clock.
+    /// A session returned these.
     #[serde(rename = "returned")]
-    Returned(u64, Vec<(Place, WallTime)>),
+    Returned(u64, Vec<Back>),
     /// These chunks are settled, unless they were before.
     #[serde(rename = "outcomes")]
     Outcomes {
@@ -79,6 +88,20 @@ pub(super) enum Entry {
     /// Nothing counts from here on.
     #[serde(rename = "cancelled")]
     Cancelled,
+}
+
+/// A chunk that was returned, and what is known of it then.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Back {
+    #[serde(rename = "place")]
+    pub(super) place: Place,
+    /// It is delivered from then on, by the wall clock of who returned it.
+    #[serde(rename = "due")]
+    pub(super) due: WallTime,
+    #[serde(rename = "counters")]
+    pub(super) counters: Counters,
+    #[serde(rename = "failure", default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_failure: Option<Failure>,
 }
 
 /// [`Entry::Outcomes`] as it is written, without copies.

@@ -66,11 +66,11 @@ async fn a_server_with_tls_is_trusted_by_its_own_authority_and_knows_its_clients
     let nameless = RabbitConfig { authority: Some(file("ca.pem")), ..stranger.clone() };
     let identity = Some((file("client.pem"), file("client.key")));
     let friend = RabbitConfig { identity: identity.clone(), ..nameless.clone() };
+    assert!(RabbitBroker::greeting(&friend).await.expect("a greeting").is_enough());
     let broker = RabbitBroker::connect(friend).await.expect("a friend");
     let job = submit(&broker, "sweep", 1).await;
     assert_eq!(complete(&broker, &one(&broker).await).await, Committed::First);
     finish(&broker, &job).await;
-    assert!(broker.greeting().await.expect("a greeting").is_enough());
 
     let stranger = RabbitConfig { identity, ..stranger };
     let refused = RabbitBroker::connect(stranger.clone()).await;
@@ -91,11 +91,12 @@ async fn a_user_with_few_permissions_does_all_and_one_with_fewer_is_refused() {
     };
     // As the README says.
     let (ours, default) = (r"^ttg\.", r"^(ttg\.|amq\.default$)");
-    let broker = RabbitBroker::connect(permit([ours, default, ours])).await.expect("connect");
+    let place = permit([ours, default, ours]);
+    let said = RabbitBroker::greeting(&place).await.expect("a greeting");
+    assert_eq!((said.product.as_str(), said.is_enough()), ("RabbitMQ", true));
+    let broker = RabbitBroker::connect(place).await.expect("connect");
     let job = submit(&broker, "sweep", 2).await;
     finish(&broker, &job).await;
-    let said = broker.greeting().await.expect("a greeting");
-    assert_eq!((said.product.as_str(), said.is_enough()), ("RabbitMQ", true));
     assert_eq!(broker.purge_all().await.expect("purge"), 1);
 
     for fewer in [["", default, ours], [ours, ours, ours], [ours, default, ""]] {

@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{complete, connect, finish, one, submit};
-use crate::broker::Broker;
 use crate::broker::conformance::{outcome, worker};
-use crate::broker::rabbitmq::RabbitServer;
+use crate::broker::rabbitmq::source::LINGER;
+use crate::broker::rabbitmq::{RabbitServer, RabbitSpace};
+use crate::broker::{Broker, Committed, OutcomeCursor, OutcomePage};
 use crate::error::BrokerError;
 
 const LEASE: Duration = Duration::from_secs(9);
@@ -52,5 +53,55 @@ async fn an_outcome_is_kept_while_the_server_takes_none() {
     }
     let progress = broker.progress(job.uid).await.expect("progress").expect("a job");
     assert_eq!((progress.chunks.completed, progress.chunks.redelivered), (1, 0));
+    finish(&broker, &job).await;
+}
+
+#[tokio::test]
+async fn a_chunk_that_could_not_be_handed_out_during_an_alarm_is_charged_with_nothing() {
+    let server = RabbitServer::start();
+    let broker = connect((&server.url(), "ttg"), "a", LEASE).await;
+    let job = submit(&broker, "full", 1).await;
+    let held = one(&broker).await;
+    server.ask(&["close_all_connections", "maintenance"]);
+    // The one delivery that ended without a word. All others end with an error.
+    let other = connect((&server.url(), "ttg"), "b", LEASE).await;
+    server.ask(&["set_vm_memory_high_watermark", "0"]);
+    for _ in 0..3 {
+        let refused = other.receive(NonZeroU32::MIN, LEASE).await;
+        assert!(refused.as_ref().is_err_and(BrokerError::is_transient), "{refused:?}");
+        tokio::time::sleep(LINGER * 2).await;
+    }
+    server.ask(&["set_vm_memory_high_watermark", "0.6"]);
+    let again = loop {
+        match other.receive(NonZeroU32::MIN, LEASE).await {
+            Ok(mut deliveries) => break deliveries.pop().expect("a chunk is due"),
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+    };
+    assert_eq!(again.chunk.key, held.chunk.key);
+    assert_eq!(again.chunk.counters.silent_deliveries, 1);
+    complete(&other, &again).await;
+    finish(&other, &job).await;
+}
+
+#[tokio::test]
+async fn books_are_read_anew_where_the_session_is_another() {
+    let space = RabbitSpace::fresh();
+    let (url, namespace) = (space.url(), space.namespace().to_owned());
+    let broker = connect((&url, &namespace), "a", LEASE).await;
+    let job = submit(&broker, "anew", 3).await;
+    for _ in 0..2 {
+        let delivery = one(&broker).await;
+        assert_eq!(complete(&broker, &delivery).await, Committed::First);
+    }
+    let page = |cursor| broker.outcomes(job.uid, cursor, 1);
+    let first = page(OutcomeCursor::START).await.expect("a page");
+    let before = broker.progress(job.uid).await.expect("progress");
+    broker.consumer.link.cut().await;
+    assert_eq!(broker.progress(job.uid).await.expect("progress"), before);
+    assert_eq!(broker.jobs().await.expect("jobs").len(), 1);
+    let second = page(first.next.expect("a second")).await.expect("a page");
+    let key = |page: &OutcomePage| page.outcomes[0].key;
+    assert_eq!((key(&first).chunk.0, key(&second).chunk.0), (0, 1));
     finish(&broker, &job).await;
 }
