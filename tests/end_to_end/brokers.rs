@@ -1,54 +1,14 @@
 //! What holds whatever the broker is: each test runs on all of them.
 
-use ttg_runtime::broker::{RabbitSpace, RedisServer};
 use ttg_tests::{Fleet, Running, Sandbox, Signal};
 
-use crate::sandbox;
-
-/// A broker, and a folder whose processes use it.
-trait Place {
-    fn start() -> Self;
-
-    fn sandbox(&self) -> Sandbox;
-}
-
-struct Embedded;
-
-impl Place for Embedded {
-    fn start() -> Self {
-        Self
-    }
-
-    fn sandbox(&self) -> Sandbox {
-        sandbox()
-    }
-}
-
-impl Place for RedisServer {
-    fn start() -> Self {
-        Self::start()
-    }
-
-    fn sandbox(&self) -> Sandbox {
-        sandbox().on(self.url())
-    }
-}
-
-impl Place for RabbitSpace {
-    fn start() -> Self {
-        Self::fresh()
-    }
-
-    fn sandbox(&self) -> Sandbox {
-        sandbox().on(self.url()).within(self.namespace())
-    }
-}
+use crate::places::Place;
 
 /// A test on all brokers, and one on all that are servers: a process that stands still may do so with
 /// the lock of a file in its hands.
 macro_rules! tests {
     (all: $($all:ident)+; servers: $($server:ident)+;) => {
-        tests! { @ embedded super::Embedded: $($all)+ }
+        tests! { @ embedded crate::places::Embedded: $($all)+ }
         tests! { @ redis ttg_runtime::broker::RedisServer: $($all)+ $($server)+ }
         tests! { @ rabbitmq ttg_runtime::broker::RabbitSpace: $($all)+ $($server)+ }
     };

@@ -15,6 +15,7 @@ mod faults;
 mod fencing;
 mod logs;
 mod memory;
+mod places;
 mod poison;
 mod programs;
 mod proofs;

@@ -1,17 +1,19 @@
 //! Traces as a collector sees them, from real processes: over kills, failures and drains, and what a
 //! collector that is away costs.
 
+use std::any::Any;
 use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
 use ttg_observability::traces::{ChunkTrace, SpanIds};
-use ttg_runtime::broker::RedisServer;
+use ttg_runtime::broker::{RabbitSpace, RedisServer};
 use ttg_runtime::{Clock, JobUid, SystemClock};
 use ttg_tests::{Ended, Running, Sandbox, Signal, get, until};
 
 use crate::collector::{Collector, Received, hex, text};
+use crate::places::{Embedded, Place};
 use crate::sandbox;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -61,10 +63,12 @@ fn line_ids(line: &Value) -> (String, String) {
 }
 
 /// Each broker: its name, a folder whose processes use it, and what runs it.
-fn brokers() -> [(&'static str, Sandbox, Option<RedisServer>); 2] {
-    let redis = RedisServer::start_with(&[]);
-    let on_redis = sandbox().on(redis.url());
-    [("embedded", sandbox(), None), ("redis", on_redis, Some(redis))]
+fn brokers() -> [(&'static str, Sandbox, Box<dyn Any>); 3] {
+    fn on<P: Place + 'static>(name: &'static str) -> (&'static str, Sandbox, Box<dyn Any>) {
+        let place = P::start();
+        (name, place.sandbox(), Box::new(place))
+    }
+    [on::<Embedded>("embedded"), on::<RedisServer>("redis"), on::<RabbitSpace>("rabbitmq")]
 }
 
 #[test]
