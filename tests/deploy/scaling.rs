@@ -1,7 +1,9 @@
 //! The triggers that bring workers back see all work that is left, also a retry that is due later.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
-use ttg_runtime::broker::RedisServer;
+use ttg_runtime::broker::{RabbitServer, RedisServer};
 use ttg_tests::{Sandbox, until};
 
 use crate::manifests::{Manifest, deploy, items};
@@ -61,6 +63,44 @@ fn the_trigger_of_rabbitmq_counts_tasks_and_retries_and_no_dead_letters() {
     assert_eq!(trigger["useRegex"], "true");
     assert_eq!(trigger["operation"], "sum");
     assert_eq!(trigger["excludeUnacknowledged"], "false");
-    // What the pattern is made of: the beginning, an escaped name, and either the end or a retry.
-    assert_eq!(trigger["queueName"], r"^ttg\.tasks($|\.retry)");
+    let server = RabbitServer::start();
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test")).on(server.url());
+    // What the management asks of each name, asked of the same library of Erlang.
+    let pattern = trigger["queueName"].as_str().unwrap().replace('\\', r"\\");
+    let is_counted = |queue: &str| {
+        let asked = format!("re:run(\"{queue}\", \"{pattern}\", [{{capture, none}}]).");
+        match server.ask(&["eval", &asked]).as_str() {
+            "match" => true,
+            "nomatch" => false,
+            other => panic!("{queue}: {other}"),
+        }
+    };
+    // Retries wait in a queue by their delay; what is out of attempts is a dead letter.
+    let faults = "--set simulate-fault-rate=0.5 --max-attempts 2 --retry-delay 60s";
+    sandbox
+        .ttg(&format!("submit --job later --parameters 8 --chunk-size 1 {faults}"))
+        .expect_code(0);
+    let worker = sandbox.start("worker --concurrency 2");
+    let queues = until("a retry waits", || {
+        let told =
+            server.ask(&["list_queues", "-p", "/", "name", "messages", "--no-table-headers"]);
+        let queues = told.lines().filter_map(|line| line.split_once('\t'));
+        let queues: BTreeMap<_, _> =
+            queues.map(|(name, count)| (name.to_owned(), count.parse::<u64>().unwrap())).collect();
+        let mut retries = queues.iter().filter(|(name, _)| name.contains(".retry."));
+        retries.any(|(_, count)| *count > 0).then_some(queues)
+    });
+    worker.signal(ttg_tests::Signal::SIGTERM);
+    worker.end().expect_code(0);
+    let (counted, other): (Vec<_>, Vec<_>) = queues.keys().partition(|name| is_counted(name));
+    assert!(counted.iter().any(|name| *name == "ttg.tasks"), "{counted:?}");
+    assert!(counted.iter().any(|name| *name == "ttg.tasks.retry"), "{counted:?}");
+    assert!(counted.iter().any(|name| name.starts_with("ttg.tasks.retry.")), "{counted:?}");
+    assert!(
+        counted.iter().all(|name| *name == "ttg.tasks" || name.contains(".retry")),
+        "{counted:?}"
+    );
+    for name in ["ttg.tasks.dlq", "ttg.beats", "ttg.jobs"] {
+        assert!(other.iter().any(|one| *one == name), "{other:?}");
+    }
 }
