@@ -65,16 +65,6 @@ fn the_trigger_of_rabbitmq_counts_tasks_and_retries_and_no_dead_letters() {
     assert_eq!(trigger["excludeUnacknowledged"], "false");
     let server = RabbitServer::start();
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test")).on(server.url());
-    // What the management asks of each name, asked of the same library of Erlang.
-    let pattern = trigger["queueName"].as_str().unwrap().replace('\\', r"\\");
-    let is_counted = |queue: &str| {
-        let asked = format!("re:run(\"{queue}\", \"{pattern}\", [{{capture, none}}]).");
-        match server.ask(&["eval", &asked]).as_str() {
-            "match" => true,
-            "nomatch" => false,
-            other => panic!("{queue}: {other}"),
-        }
-    };
     // Retries wait in a queue by their delay; what is out of attempts is a dead letter.
     let faults = "--set simulate-fault-rate=0.5 --max-attempts 2 --retry-delay 60s";
     sandbox
@@ -92,15 +82,28 @@ fn the_trigger_of_rabbitmq_counts_tasks_and_retries_and_no_dead_letters() {
     });
     worker.signal(ttg_tests::Signal::SIGTERM);
     worker.end().expect_code(0);
-    let (counted, other): (Vec<_>, Vec<_>) = queues.keys().partition(|name| is_counted(name));
-    assert!(counted.iter().any(|name| *name == "ttg.tasks"), "{counted:?}");
-    assert!(counted.iter().any(|name| *name == "ttg.tasks.retry"), "{counted:?}");
+    // What the management asks of each name, asked of the same library of Erlang.
+    let pattern = trigger["queueName"].as_str().unwrap().replace('\\', r"\\");
+    let names: Vec<_> = queues.keys().map(|name| format!("{name:?}")).collect();
+    let names = names.join(",");
+    let asked = format!("[re:run(N, \"{pattern}\", [{{capture, none}}]) || N <- [{names}]].");
+    let answers = server.ask(&["eval", &asked]);
+    let answers: Vec<_> = answers.trim_matches(['[', ']']).split(',').collect();
+    assert_eq!(answers.len(), queues.len(), "{answers:?}");
+    let told = queues.keys().zip(answers);
+    let (counted, other): (Vec<_>, Vec<_>) = told.partition(|(_, answer)| *answer == "match");
+    let [counted, other] = [counted, other].map(|told| {
+        let names = told.into_iter().map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>()
+    });
+    assert!(counted.contains(&"ttg.tasks"), "{counted:?}");
+    assert!(counted.contains(&"ttg.tasks.retry"), "{counted:?}");
     assert!(counted.iter().any(|name| name.starts_with("ttg.tasks.retry.")), "{counted:?}");
     assert!(
         counted.iter().all(|name| *name == "ttg.tasks" || name.contains(".retry")),
         "{counted:?}"
     );
     for name in ["ttg.tasks.dlq", "ttg.beats", "ttg.jobs"] {
-        assert!(other.iter().any(|one| *one == name), "{other:?}");
+        assert!(other.contains(&name), "{other:?}");
     }
 }
