@@ -28,11 +28,11 @@ impl StandIns {
 
     /// Runs a script of `deploy` among them.
     fn run(&self, line: &str) -> Output {
-        let mut words = line.split_whitespace();
-        let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(deploy().join(words.next().unwrap()));
-        command.args(words).stdin(Stdio::null()).env("KUBECONFIG", "/dev/null");
-        command.env("REAL_PATH", &path).env("PATH", format!("{}:{path}", self.0.path().display()));
+        let (script, arguments) = line.split_once(' ').unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"REAL_PATH=$PATH PATH=$0:$PATH exec "$@""#]).arg(self.0.path());
+        command.arg(deploy().join(script)).args(arguments.split_whitespace());
+        command.stdin(Stdio::null()).env("KUBECONFIG", "/dev/null");
         command.env("TTG_AKS_REGISTRY", "ttgofatest").output().unwrap()
     }
 
