@@ -7,10 +7,12 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be looked at fails the test")]
 
 mod manifests;
+mod network;
 mod references;
 mod restricted;
 mod scaling;
 mod schemas;
 mod script;
 mod stack;
+mod stand_ins;
 mod vocabulary;

@@ -14,6 +14,8 @@ type Secrets = BTreeMap<String, Vec<String>>;
 struct Elsewhere {
     secrets: Secrets,
     claims: Vec<Value>,
+    /// Those by their own name that a process does without.
+    maps: Vec<Value>,
 }
 
 fn findings(manifest: &Manifest, elsewhere: &Elsewhere) -> Vec<String> {
@@ -94,7 +96,9 @@ fn of_pod(manifest: &Manifest, pod: &Pod<'_>, elsewhere: &Elsewhere) -> Vec<Stri
             }
         }
         for from in items(&container["envFrom"]) {
-            if !manifest.has("ConfigMap", &from["configMapRef"]["name"]) {
+            let map = &from["configMapRef"];
+            let is_elsewhere = map["optional"] == true && elsewhere.maps.contains(&map["name"]);
+            if !manifest.has("ConfigMap", &map["name"]) && !is_elsewhere {
                 missing(from);
             }
         }
@@ -135,12 +139,14 @@ fn is_secret(secrets: &Secrets, name: &Value, key: &Value) -> bool {
 }
 
 fn elsewhere(manifests: &[Manifest]) -> Elsewhere {
-    let claims = manifests.iter().flat_map(|manifest| manifest.of_kind("PersistentVolumeClaim"));
-    let claims = claims.map(|claim| claim["metadata"]["name"].clone()).collect();
+    let names = |kind| {
+        let objects = manifests.iter().flat_map(move |manifest| manifest.of_kind(kind));
+        objects.map(|object| object["metadata"]["name"].clone()).collect()
+    };
     let mut secrets = secrets();
     // What only a person writes there.
     secrets.entry("ttg-broker".to_owned()).or_default().push("namespace".to_owned());
-    Elsewhere { secrets, claims }
+    Elsewhere { secrets, claims: names("PersistentVolumeClaim"), maps: names("ConfigMap") }
 }
 
 #[test]
@@ -164,7 +170,8 @@ fn what_is_missing_is_found() {
             let lost = whole.of_kind(kind).nth(index).unwrap();
             let objects = whole.objects.iter().filter(|object| *object != lost).cloned().collect();
             let broken = Manifest { name: whole.name.clone(), text: String::new(), objects };
-            let without = Elsewhere { secrets: elsewhere.secrets.clone(), claims: Vec::new() };
+            let secrets = elsewhere.secrets.clone();
+            let without = Elsewhere { secrets, claims: Vec::new(), maps: Vec::new() };
             assert_ne!(findings(&broken, &without), Vec::<String>::new(), "{lost}");
         }
     }
@@ -173,7 +180,8 @@ fn what_is_missing_is_found() {
     {
         let mut secrets = elsewhere.secrets.clone();
         secrets.remove(name);
-        let without = Elsewhere { secrets, claims: elsewhere.claims.clone() };
+        let (claims, maps) = (elsewhere.claims.clone(), elsewhere.maps.clone());
+        let without = Elsewhere { secrets, claims, maps };
         assert_ne!(findings(whole, &without), Vec::<String>::new(), "{name}");
     }
 }

@@ -1,7 +1,7 @@
 //! The triggers that bring workers back see all work that is left, also a retry that is due later.
 
 use serde_json::Value;
-use ttg_runtime::broker::RedisServer;
+use ttg_runtime::broker::{RabbitServer, RedisServer};
 use ttg_tests::{Sandbox, until};
 
 use crate::manifests::{Manifest, deploy, items};
@@ -61,6 +61,36 @@ fn the_trigger_of_rabbitmq_counts_tasks_and_retries_and_no_dead_letters() {
     assert_eq!(trigger["useRegex"], "true");
     assert_eq!(trigger["operation"], "sum");
     assert_eq!(trigger["excludeUnacknowledged"], "false");
-    // What the pattern is made of: the beginning, an escaped name, and either the end or a retry.
-    assert_eq!(trigger["queueName"], r"^ttg\.tasks($|\.retry)");
+    let server = RabbitServer::start();
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test")).on(server.url());
+    // Retries wait in a queue by their delay; what is out of attempts is a dead letter.
+    let faults = "--set simulate-fault-rate=0.5 --max-attempts 2 --retry-delay 60s";
+    sandbox
+        .ttg(&format!("submit --job later --parameters 8 --chunk-size 1 {faults}"))
+        .expect_code(0);
+    let worker = sandbox.start("worker --concurrency 2");
+    // What the management does with the name of each queue, by the same library of Erlang.
+    let pattern = trigger["queueName"].as_str().unwrap().replace('\\', r"\\");
+    let names = "Queue <- rabbit_amqqueue:list(), N <- [element(4, amqqueue:get_name(Queue))]";
+    let asked = format!("[{{N, re:run(N, \"{pattern}\", [{{capture, none}}])}} || {names}].");
+    let told = until("a retry waits", || {
+        let answer = server.ask(&["eval", &asked]);
+        answer.contains(".retry.").then_some(answer)
+    });
+    worker.signal(ttg_tests::Signal::SIGTERM);
+    worker.end().expect_code(0);
+    let (mut counted, mut other) = (Vec::new(), Vec::new());
+    for queue in told.split("{<<\"").skip(1) {
+        let (name, is_match) = queue.split_once("\">>,").unwrap();
+        let names = if is_match.starts_with("match}") { &mut counted } else { &mut other };
+        names.push(name);
+    }
+    assert!(counted.contains(&"ttg.tasks"), "{counted:?}");
+    assert!(counted.contains(&"ttg.tasks.retry"), "{counted:?}");
+    assert!(counted.iter().any(|name| name.starts_with("ttg.tasks.retry.")), "{counted:?}");
+    let is_work = |name: &&str| *name == "ttg.tasks" || name.starts_with("ttg.tasks.retry");
+    assert!(counted.iter().all(is_work), "{counted:?}");
+    for name in ["ttg.tasks.dlq", "ttg.beats", "ttg.jobs"] {
+        assert!(other.contains(&name), "{other:?}");
+    }
 }

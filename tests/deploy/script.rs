@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::manifests::{deploy, parse};
 
 /// What people do with it.
-const COMMANDS: [&str; 10] =
-    ["up", "deploy", "submit", "scale", "watch", "results", "demo", "list", "clean", "recover"];
+const COMMANDS: [&str; 11] = [
+    "up", "deploy", "submit", "scale", "watch", "results", "demo", "list", "clean", "recover",
+    "tag",
+];
 
 fn script(line: &str) -> Output {
     let mut command = Command::new(deploy().join("ttg-cluster"));
@@ -28,7 +30,7 @@ fn dry(line: &str) -> String {
 /// The objects that it would apply.
 fn applied(line: &str) -> Vec<Value> {
     let said = dry(line);
-    let parts = said.split("+ kubectl apply -f - <<END\n").skip(1);
+    let parts = said.split(" '-f' '-' <<END\n").skip(1);
     parts.flat_map(|part| parse(part.split("\nEND\n").next().unwrap())).collect()
 }
 
@@ -39,8 +41,11 @@ pub(crate) fn secrets() -> BTreeMap<String, Vec<String>> {
         let line = format!("deploy --backend {backend} --tls --with observability,autoscaling");
         for secret in applied(&line).iter().filter(|object| object["kind"] == "Secret") {
             let name = secret["metadata"]["name"].as_str().unwrap();
-            let keys = secret["stringData"].as_object().unwrap().keys().cloned();
-            secrets.entry(name.to_owned()).or_default().extend(keys);
+            for data in ["stringData", "data"] {
+                let keys =
+                    secret[data].as_object().into_iter().flatten().map(|(key, _)| key.clone());
+                secrets.entry(name.to_owned()).or_default().extend(keys);
+            }
         }
     }
     secrets
@@ -75,6 +80,21 @@ fn help_tells_every_command_and_wrong_usage_ends_with_2() {
         "--dry-run scale",
         "--dry-run results",
         "--dry-run --namespace A/b list",
+        "--dry-run submit --parameters 0",
+        "--dry-run submit --parameters 18446744073709551616",
+        "--dry-run submit --parameters 100000000000000000000",
+        // What would be accepted, and could not work.
+        "--dry-run deploy --backend static --tls",
+        "--dry-run deploy --backend static --with observability",
+        "--dry-run deploy --backend static --broker redis://host",
+        "--dry-run deploy --backend rabbitmq --broker redis://host",
+        "--dry-run deploy --broker host:6379",
+        "--dry-run deploy --broker amqp://host --tls",
+        "--dry-run deploy --broker amqp://host --with autoscaling",
+        "--dry-run deploy --broker redis://host --with redis-insight",
+        "--dry-run deploy --backend rabbitmq --with redis-insight",
+        "--dry-run deploy --tls --with redis-insight",
+        "--dry-run deploy --with autoscaling,autoscaling-cpu",
     ];
     for line in wrong {
         assert_eq!(script(line).status.code(), Some(2), "{line}");
@@ -88,8 +108,16 @@ fn a_dry_run_needs_no_cluster_and_tells_what_would_be_done() {
         ("scale 7", "'deployment/ttg-worker' '--replicas=7'"),
         ("watch nightly", "'ttg' 'status' 'nightly' '--watch'"),
         ("list", "'app.kubernetes.io/part-of=ttg'"),
-        ("clean --keep-cluster", "'delete'"),
+        ("clean", "'kind' 'delete' 'cluster' '--name' 'ttg'"),
+        ("clean --keep-cluster", "'delete' 'namespace' 'ttg'"),
+        ("clean --keep-cluster", ",scaledobjects.keda.sh,"),
+        ("submit --job nightly", "'delete' 'job' 'ttg-submit-nightly'"),
+        (
+            "--context lab results nightly",
+            "'lab' '--namespace' 'ttg' 'delete' 'job' 'ttg-results-nightly'",
+        ),
         ("recover", "'docker' 'start'"),
+        ("recover", "'delete' 'pods' '--field-selector=status.phase=Failed'"),
         ("demo --fault-demo", "'--force' '--grace-period=0'"),
         ("deploy --backend static", "kind: Namespace"),
     ] {
@@ -104,6 +132,9 @@ fn what_is_asked_for_is_in_what_is_applied() {
     let objects = applied(line);
     let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
     assert_eq!(find("Namespace")["metadata"]["name"], "lab");
+    // Once, and with the mark by which it may be removed: one that was there stays as it was.
+    assert_eq!(objects.iter().filter(|object| object["kind"] == "Namespace").count(), 1);
+    assert_eq!(find("Namespace")["metadata"]["annotations"]["ttg.io/made-by"], "ttg-cluster");
     let worker = &find("Deployment")["spec"];
     assert_eq!(worker["template"]["spec"]["containers"][0]["image"], "r.example.org/ttg:7");
     // The number of workers is the autoscaler's.
@@ -126,6 +157,72 @@ fn a_job_is_submitted_as_it_was_asked_for() {
     let data = &find("ConfigMap")["data"];
     let told = ["TTG_JOB", "TTG_PARAMETERS", "TTG_KERNEL", "TTG_SET", "TTG_CHUNK_SIZE"];
     assert_eq!(told.map(|name| &data[name]), ["nightly", "77", "collatz", "a=1 b=2", "9"]);
+    // As many as `ttg` takes.
+    let objects = applied("submit --parameters 18446744073709551615");
+    let map = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap();
+    assert_eq!(map["data"]["TTG_PARAMETERS"], u64::MAX.to_string());
+}
+
+#[test]
+fn parts_add_up_and_speak_tls_where_the_broker_does() {
+    let objects = applied("deploy --tls --with aks-spot --with autoscaling,observability");
+    let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
+    let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+    let names: Vec<_> = deployments.map(|one| one["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["grafana", "prometheus", "ttg-worker"]);
+    let worker = objects.iter().find(|object| object["metadata"]["name"] == "ttg-worker").unwrap();
+    assert!(worker.to_string().contains("scalesetpriority"), "{worker}");
+    for trigger in find("ScaledObject")["spec"]["triggers"].as_array().unwrap() {
+        assert_eq!(trigger["metadata"]["enableTLS"], "true", "{trigger}");
+    }
+    let authority = json!({"parameter": "ca", "name": "redis-tls", "key": "ca.crt"});
+    let known = &find("TriggerAuthentication")["spec"]["secretTargetRef"];
+    assert!(known.as_array().unwrap().contains(&authority), "{known}");
+}
+
+#[test]
+fn workers_start_anew_when_the_broker_is_another_one() {
+    for line in ["deploy", "deploy --backend rabbitmq --tls", "deploy --broker amqp://host"] {
+        let objects = applied(line);
+        let mut deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+        let worker = deployments.find(|one| one["metadata"]["name"] == "ttg-worker").unwrap();
+        let annotations = &worker["spec"]["template"]["metadata"]["annotations"];
+        assert_eq!(annotations["ttg.io/broker"], "[of Secret ttg-broker]", "{line}");
+    }
+}
+
+#[test]
+fn a_tag_tells_one_state_of_the_tree_from_another() {
+    let repository = tempfile::tempdir().unwrap();
+    let path = |name: &str| repository.path().join(name);
+    std::fs::create_dir(path("deploy")).unwrap();
+    std::fs::copy(deploy().join("ttg-cluster"), path("deploy/ttg-cluster")).unwrap();
+    std::fs::write(path("Cargo.toml"), "version = \"1.2.3\"\n").unwrap();
+    let run = |program: &str, line: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(repository.path()).args(line.split_whitespace());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let tag = || run("deploy/ttg-cluster", "tag");
+    assert_eq!(tag(), "1.2.3", "of a tree without history");
+    run("git", "init --quiet");
+    run("git", "add .");
+    let author = "-c user.name=a -c user.email=a@localhost";
+    run("git", &format!("{author} commit --quiet --message one"));
+    let commit = run("git", "rev-parse --short=12 HEAD");
+    assert_eq!(tag(), format!("1.2.3-{commit}"));
+
+    std::fs::write(path("new.rs"), "a").unwrap();
+    let first = tag();
+    assert!(first.starts_with(&format!("1.2.3-{commit}-changed-")), "{first}");
+    assert_eq!(tag(), first, "nothing was changed meanwhile");
+    std::fs::write(path("new.rs"), "b").unwrap();
+    let second = tag();
+    assert_ne!(second, first);
+    std::fs::write(path("Cargo.toml"), "version = \"1.2.3\"\n# changed\n").unwrap();
+    assert_ne!(tag(), second);
 }
 
 #[test]
@@ -135,6 +232,24 @@ fn secrets_are_random_and_stay_hidden() {
     let expected =
         ["grafana-auth", "rabbitmq-auth", "rabbitmq-tls", "redis-auth", "redis-tls", "ttg-broker"];
     assert_eq!(names, expected);
+    // The function that makes them, taken out of the script.
+    let text = std::fs::read_to_string(deploy().join("ttg-cluster")).unwrap();
+    let random = text.lines().find(|line| line.starts_with("random() {")).unwrap();
+    let run = || Command::new("bash").args(["-c", &format!("{random}; random")]).output().unwrap();
+    let [one, other] = [run(), run()].map(|output| String::from_utf8(output.stdout).unwrap());
+    assert_ne!(one, other);
+    assert!(one.len() == 48 && one.chars().all(|digit| digit.is_ascii_hexdigit()), "{one}");
+    // A dry run puts this in place of what it gave.
+    for (backend, secret) in [("redis", "redis-auth"), ("rabbitmq", "rabbitmq-auth")] {
+        let made = applied(&format!("deploy --backend {backend} --with observability"));
+        for name in [secret, "grafana-auth"] {
+            let secret = made.iter().find(|object| object["metadata"]["name"] == name).unwrap();
+            assert_eq!(secret["stringData"]["password"], "[random]", "{name}");
+        }
+        let broker = made.iter().find(|one| one["metadata"]["name"] == "ttg-broker").unwrap();
+        assert_eq!(broker["data"]["url"], "[hidden]");
+    }
     let said = dry("deploy --broker redis://:sesame@host:6379");
     assert!(!said.contains("sesame"), "{said}");
+    assert!(!said.contains("c2VzYW1l"), "{said}");
 }

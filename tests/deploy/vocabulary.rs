@@ -42,9 +42,12 @@ fn read(manifest: &Manifest, of: String, container: &Value) -> Container {
     let text = |value: &Value| value.as_str().map(String::from);
     let mut variables = BTreeMap::new();
     for from in items(&container["envFrom"]) {
-        let name = &from["configMapRef"]["name"];
+        let (name, optional) = (&from["configMapRef"]["name"], &from["configMapRef"]["optional"]);
         let mut maps = manifest.of_kind("ConfigMap");
-        let map = maps.find(|map| map["metadata"]["name"] == *name).unwrap();
+        let Some(map) = maps.find(|map| map["metadata"]["name"] == *name) else {
+            assert_eq!(*optional, true, "{of}: {name}");
+            continue;
+        };
         for (name, value) in map["data"].as_object().unwrap() {
             variables.insert(name.clone(), text(value).unwrap());
         }

@@ -1,0 +1,163 @@
+//! What the scripts do with what a cluster, or a cloud, answers. Stand-ins of the commands that reach
+//! one note how they are called, and answer from a table: what would be removed must not be there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::manifests::deploy;
+
+struct StandIns(TempDir);
+
+impl StandIns {
+    /// Of each command: the cases of a shell over its arguments.
+    fn new(commands: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Nobody has to wait for what the table knows.
+        for (name, cases) in commands.iter().chain(&[("sleep", "")]) {
+            let path = folder.path().join(name);
+            let note = format!("echo \"{name} $*\" >>'{}/calls'", folder.path().display());
+            fs::write(&path, format!("#!/bin/sh\n{note}\ncase \"$*\" in\n{cases}\nesac\n"))
+                .unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// Runs a script of `deploy` among them.
+    fn run(&self, line: &str) -> Output {
+        let (script, arguments) = line.split_once(' ').unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"REAL_PATH=$PATH PATH=$0:$PATH exec "$@""#]).arg(self.0.path());
+        command.arg(deploy().join(script)).args(arguments.split_whitespace());
+        command.stdin(Stdio::null()).env("KUBECONFIG", "/dev/null");
+        command.env("TTG_AKS_REGISTRY", "ttgofatest").output().unwrap()
+    }
+
+    /// Whether one was called with these words.
+    fn saw(&self, words: &str) -> bool {
+        fs::read_to_string(self.0.path().join("calls")).unwrap_or_default().contains(words)
+    }
+}
+
+/// A cluster in which namespace `lab` is marked as made by `mark`, and holds `left` besides TTG's objects.
+fn cluster(mark: &str, left: &str) -> StandIns {
+    let kubectl = format!(
+        r#"*"get namespace "*) printf '{mark}' ;;
+        *"config current-context"*) printf kind-ttg ;;
+        *"api-resources --verbs=list"*) printf 'events\npods\ncronjobs.batch\nevents.events.k8s.io\n' ;;
+        *"get pods,cronjobs.batch -l app.kubernetes.io/part-of!=ttg"*)
+            printf 'configmap/kube-root-ca.crt\nserviceaccount/default\n{left}' ;;"#
+    );
+    StandIns::new(&[("kubectl", &kubectl), ("kind", "\"get clusters\") echo ttg ;;")])
+}
+
+#[test]
+fn clean_removes_a_namespace_only_if_deploy_made_it_and_nothing_else_is_in_it() {
+    let clean = "ttg-cluster --namespace lab clean --yes --keep-cluster";
+    for (mark, left, is_removed) in [
+        ("ttg-cluster", "", true),
+        ("ttg-cluster", "cronjob.batch/nightly\\n", false),
+        ("", "", false),
+        ("somebody", "", false),
+    ] {
+        let cluster = cluster(mark, left);
+        let output = cluster.run(clean);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(cluster.saw("-l app.kubernetes.io/part-of=ttg --ignore-not-found"), "TTG's go");
+        assert_eq!(cluster.saw("delete namespace lab"), is_removed, "{mark} {left}: {said}");
+        assert!(is_removed || said.contains("is not removed"), "{said}");
+        assert!(left.is_empty() || said.contains("cronjob.batch/nightly"), "{said}");
+    }
+}
+
+#[test]
+fn clean_removes_a_cluster_only_if_up_made_it_and_it_is_the_one_that_is_spoken_with() {
+    for (mark, context, is_removed) in [
+        ("ttg-cluster", "", true),
+        ("ttg-cluster", "--context kind-ttg", true),
+        ("ttg-cluster", "--context elsewhere", false),
+        ("", "", false),
+    ] {
+        let cluster = cluster(mark, "");
+        let output = cluster.run(&format!("ttg-cluster {context} clean --yes"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(cluster.saw("kind delete cluster"), is_removed, "{mark} {context}");
+        assert_ne!(cluster.saw("-l app.kubernetes.io/part-of=ttg"), is_removed, "{mark} {context}");
+    }
+}
+
+#[test]
+fn up_speaks_with_a_cluster_that_is_there() {
+    let machine = StandIns::new(&[
+        ("kind", "\"get clusters\") echo ttg ;;"),
+        ("kubectl", ""),
+        ("docker", ""),
+    ]);
+    assert!(machine.run("ttg-cluster --image ttg:1 up").status.success());
+    assert!(machine.saw("kind export kubeconfig --name ttg"));
+    assert!(!machine.saw("made-by"), "it is somebody's: no mark says that it may be removed");
+    assert!(machine.saw("--context kind-ttg"), "and what was built is noted there");
+}
+
+#[test]
+fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cannot_start() {
+    let kubectl = r#"kustomize*) PATH=$REAL_PATH exec kubectl "$@" ;;
+        *data.backend*) printf static ;;
+        *data.workers*) printf 3 ;;
+        *data.image*) printf ttg:1 ;;
+        *"get job ttg-static-a"*) printf 'Running Failed' ;;
+        *"get pods "*waiting*) printf 'a-0-x \na-1-x ImagePullBackOff\n' ;;
+        *"get pods "*) printf 'pod/a-0-x\npod/a-1-x\npod/a-1-y\npod/a-2-x\n' ;;
+        *"get pod/a-0-x"*) printf '0:143' ;;
+        *"get pod/a-1-x"*) printf '1:137' ;;
+        *"get pod/a-1-y"*) printf '1:3' ;;
+        *"get pod/a-2-x"*) printf '2:0' ;;
+        *logs*) printf '{"timestamp":"now"}\n{"job":"a"}\nerror: words\n' ;;"#;
+    let cluster = StandIns::new(&[("kubectl", kubectl)]);
+    let output = cluster.run("ttg-cluster submit --job a");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "{\"job\":\"a\"}\n".repeat(4),
+        "reports only"
+    );
+    assert_eq!(said.matches("a-1-x waits: ImagePullBackOff").count(), 1, "{said}");
+    assert!(!said.contains("a-0-x waits"), "{said}");
+}
+
+#[test]
+fn on_azure_a_resource_group_of_others_is_left_alone() {
+    for (tag, hint) in [("ttg-aks", "a person must say yes"), ("", "did not make")] {
+        let az = format!(
+            "\"group exists\"*) echo true ;;\n\"group show\"*) echo '{tag}' ;;\n\
+             \"resource list\"*) echo a-cluster ;;"
+        );
+        for command in ["up", "down"] {
+            let cloud = StandIns::new(&[("az", &az)]);
+            let output = cloud.run(&format!("aks/ttg-aks {command}"));
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(hint), "{command}: {said}");
+            assert!(!cloud.saw("group create") && !cloud.saw("group delete"), "{command}");
+            let listed = String::from_utf8_lossy(&output.stdout).contains("a-cluster");
+            assert_eq!(listed, command == "down" && !tag.is_empty(), "what would go is told");
+        }
+    }
+}
+
+#[test]
+fn on_azure_workers_are_on_spot_nodes_whatever_else_is_asked_for() {
+    let deploy = |line: &str| {
+        let output = StandIns::new(&[]).run(&format!("aks/ttg-aks --dry-run deploy {line}"));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = deploy("--with tracing");
+    assert!(said.contains("'deploy' '--with' 'aks-spot' '--with' 'tracing'"), "{said}");
+    // A static job has no workers.
+    let said = deploy("--backend static");
+    assert!(said.contains("'deploy' '--backend' 'static'"), "{said}");
+}
