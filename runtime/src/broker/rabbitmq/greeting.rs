@@ -7,7 +7,7 @@ use std::time::Duration;
 use amq_protocol::frame::{AMQPFrame, parse_frame};
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::connection::AMQPMethod;
-use lapin::tcp::{AMQPUriTcpExt, TLSConfig};
+use lapin::tcp::{AMQPUriTcpExt, HandshakeError, TLSConfig};
 use lapin::uri::AMQPUri;
 
 /// What a client says first, and its version of the protocol.
@@ -44,7 +44,10 @@ pub(super) fn greeting(
     within: Duration,
 ) -> io::Result<RabbitGreeting> {
     let unread = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let mut stream = uri.connect_with_config(tls).map_err(|_| unread("no connection was made"))?;
+    let mut stream = uri.connect_with_config(tls).map_err(|error| match error {
+        HandshakeError::Failure(error) => error,
+        HandshakeError::WouldBlock(_) => unread("TLS was not agreed on"),
+    })?;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(within))?;
     stream.set_write_timeout(Some(within))?;

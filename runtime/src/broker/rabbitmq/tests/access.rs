@@ -66,8 +66,8 @@ async fn a_server_with_tls_is_trusted_by_its_own_authority_and_knows_its_clients
     let nameless = RabbitConfig { authority: Some(file("ca.pem")), ..stranger.clone() };
     let identity = Some((file("client.pem"), file("client.key")));
     let friend = RabbitConfig { identity: identity.clone(), ..nameless.clone() };
+    let broker = RabbitBroker::connect(friend.clone()).await.expect("a friend");
     assert!(RabbitBroker::greeting(&friend).await.expect("a greeting").is_enough());
-    let broker = RabbitBroker::connect(friend).await.expect("a friend");
     let job = submit(&broker, "sweep", 1).await;
     assert_eq!(complete(&broker, &one(&broker).await).await, Committed::First);
     finish(&broker, &job).await;
