@@ -28,6 +28,7 @@ mod signals;
 mod submitting;
 mod terminals;
 mod traces;
+mod traces_by_tls;
 mod values;
 mod watching;
 mod workers;
