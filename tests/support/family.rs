@@ -1,6 +1,7 @@
 //! The processes that a process under test has started, as `/proc` shows them.
 
 use std::fs;
+use std::path::Path;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
@@ -28,6 +29,22 @@ pub struct Descendant {
 /// If the system refuses.
 pub fn adopt_orphans() {
     set_child_subreaper(true).expect("every process may ask for it");
+}
+
+/// The processes of this machine that were started with `path` in their environment, which those
+/// inherit that they start, too, wherever they are by now.
+///
+/// # Panics
+/// If `/proc` cannot be read.
+pub fn processes_with(path: &Path) -> Vec<Descendant> {
+    let path = path.as_os_str().as_encoded_bytes();
+    let ids = fs::read_dir("/proc").expect("there is one").flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let with = ids.filter(|id: &i32| {
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        environment.windows(path.len()).any(|part| part == path)
+    });
+    with.filter_map(Descendant::look).collect()
 }
 
 impl Running {
