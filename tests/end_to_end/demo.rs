@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde_json::Value;
 use ttg_runtime::broker::RedisServer;
 use ttg_tests::{Descendant, Running, Sandbox, Signal, processes_with, until};
@@ -103,12 +105,14 @@ fn one_that_cannot_clear_its_jobs_away_ends_at_the_second_signal_and_says_what_i
     let sandbox = sandbox().on(server.url());
     let mut demo = start(&sandbox, "--workers 2 --scale small");
     demo.until_output("in flight");
-    server.ask(&["CLIENT", "PAUSE", "600000"]);
+    let id = i32::try_from(server.id()).expect("process ids are small");
+    let to_server = |signal| kill(Pid::from_raw(id), signal).expect("a child can be signalled");
+    to_server(Signal::SIGSTOP);
     demo.signal(Signal::SIGINT);
     demo.until_line("interrupted; what it made is removed");
     demo.signal(Signal::SIGINT);
     let ended = demo.end().expect_code(130);
-    server.ask(&["CLIENT", "UNPAUSE"]);
+    to_server(Signal::SIGCONT);
     let (_, left) = ended.stderr.split_once("left behind: `ttg ").expect("it says so");
     let (purge, _) = left.split_once('`').expect("in full");
     assert!(sandbox.ttg("status --json").expect_code(0).stdout.contains("demo-undisturbed-"));
