@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     Configuration,
     /// SIGINT ended it before the job's end.
     Interrupted,
-    /// SIGTERM ended it before the job's end.
+    /// SIGTERM or SIGHUP ended it before the job's end.
     Terminated,
 }
 

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,6 +19,9 @@ use crate::error::CommandError;
 /// How long it may take to start.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How long what it started may take to end.
+const MAPPER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where Debian and the project's own packages have the program itself: what is on the `PATH` there
 /// is a script that changes the user.
@@ -131,9 +135,20 @@ impl Drop for LocalServer {
         }
         self.process.wait().ok();
         if let Some(port) = self.mapper {
-            let mut end = Command::new("epmd");
-            drop(end.args(["-port", &port.to_string(), "-kill"]).output());
+            end_mapper(port);
         }
+    }
+}
+
+/// It refuses to end as long as it knows of a node, which it does for a moment after that was killed.
+fn end_mapper(port: u16) {
+    let until = SystemClock.now().after(MAPPER_ENDS_WITHIN);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() && SystemClock.now() < until {
+        let mut end = Command::new("epmd");
+        if end.args(["-port", &port.to_string(), "-kill"]).output().is_err() {
+            return;
+        }
+        thread::sleep(LOOK_EVERY);
     }
 }
 

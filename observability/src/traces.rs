@@ -10,13 +10,14 @@ mod context;
 mod ids;
 mod pipeline;
 mod submission;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 use opentelemetry::{InstrumentationScope, KeyValue, TraceId};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     IdGenerator, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample, SpanData,
@@ -53,19 +54,21 @@ impl Traces {
     /// Outside an async runtime of tokio.
     ///
     /// # Errors
-    /// [`WrongVariables`]: the endpoint is none.
+    /// [`WrongVariables`]: the endpoint is none, or a certificate or key cannot be used.
     pub fn start(
         config: TracesConfig,
         identity: &Identity,
         version: &str,
         metrics: &Metrics,
     ) -> Result<Self, WrongVariables> {
-        let exporter = SpanExporter::builder()
+        let mut exporter = SpanExporter::builder()
             .with_tonic()
             .with_endpoint(&config.endpoint)
-            .with_timeout(config.timeout)
-            .build()
-            .map_err(|error| WrongVariables(vec![error.to_string()]))?;
+            .with_timeout(config.timeout);
+        if let Some(tls) = &config.tls {
+            exporter = exporter.with_tls_config(tls.load()?);
+        }
+        let exporter = exporter.build().map_err(|error| WrongVariables(vec![error.to_string()]))?;
         Ok(Self::into_exporter(exporter, config, identity, version, metrics))
     }
 

@@ -13,8 +13,8 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::runtime::{Builder, Runtime};
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 /// It listens for as long as it lives.
@@ -51,6 +51,16 @@ impl TraceService for Service {
 
 impl Collector {
     pub(crate) fn start() -> Self {
+        Self::serve("http", Server::builder())
+    }
+
+    /// One that is reached by TLS.
+    pub(crate) fn start_with(tls: ServerTlsConfig) -> Self {
+        let server = Server::builder().tls_config(tls);
+        Self::serve("https", server.expect("the certificates are our own"))
+    }
+
+    fn serve(scheme: &str, mut server: Server) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a thread can be started");
         let received = Arc::<Mutex<Vec<Received>>>::default();
@@ -59,8 +69,8 @@ impl Collector {
         let any_port = "127.0.0.1:0".parse().expect("it is an address");
         let incoming = TcpIncoming::bind(any_port).expect("a port is free");
         let address = incoming.local_addr().expect("it is bound");
-        runtime.spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
-        let endpoint = format!("http://{address}");
+        runtime.spawn(server.add_service(service).serve_with_incoming(incoming));
+        let endpoint = format!("{scheme}://{address}");
         Self { endpoint, received, _runtime: runtime }
     }
 

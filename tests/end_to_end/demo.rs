@@ -1,19 +1,28 @@
 //! `ttg demo`: a worker is killed, the answer is the same, and nothing is left behind.
 
 use std::fs;
+use std::process::Command;
 
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde_json::Value;
-use ttg_tests::{Running, Sandbox, Signal, until};
+use ttg_runtime::broker::RedisServer;
+use ttg_tests::{Descendant, Running, Sandbox, Signal, processes_with, until};
 
 use crate::sandbox;
+use crate::signals::hang_up_is;
 
 /// Starts a demonstration whose temporary folders are in the sandbox.
 fn start(sandbox: &Sandbox, options: &str) -> Running {
+    Running::start(command(sandbox, options), format!("ttg demo {options}"))
+}
+
+fn command(sandbox: &Sandbox, options: &str) -> Command {
     let folder = sandbox.path("tmp");
     fs::create_dir(&folder).expect("the sandbox is ours");
     let mut command = sandbox.command(&format!("demo {options}"));
     command.env("TMPDIR", folder);
-    Running::start(command, format!("ttg demo {options}"))
+    command
 }
 
 #[track_caller]
@@ -41,29 +50,74 @@ fn the_answer_of_a_disturbed_run_is_the_same_and_nothing_is_left() {
 
 #[test]
 fn it_starts_a_redis_server_that_ends_with_it() {
-    starts_a_server_that_ends_with_it("redis", "redis-server 127.0.0.1:");
+    starts_a_server_that_ends_with_it("redis", &["redis-server"]);
 }
 
 #[test]
 fn it_starts_a_rabbitmq_server_that_ends_with_it() {
-    starts_a_server_that_ends_with_it("rabbitmq", "rabbitmq-server");
+    // The server itself, and what maps its name to its port, which is in a group of its own.
+    starts_a_server_that_ends_with_it("rabbitmq", &["beam.smp", "epmd"]);
 }
 
-fn starts_a_server_that_ends_with_it(kind: &str, command: &str) {
+/// Waits until a process with each of these words in its command line runs for the demonstration.
+fn until_they_run(sandbox: &Sandbox, words: &[&str]) {
+    for word in words {
+        let is_one = |process: &Descendant| process.command.contains(word);
+        until(word, || processes_with(&sandbox.path("tmp")).into_iter().find(is_one));
+    }
+}
+
+/// Those that are killed are gone soon.
+fn until_no_process_is_left(sandbox: &Sandbox) {
+    until("all have ended", || processes_with(&sandbox.path("tmp")).is_empty().then_some(()));
+}
+
+fn starts_a_server_that_ends_with_it(kind: &str, processes: &[&str]) {
     let sandbox = sandbox();
     let options = format!("--scale large --start-broker {kind} --json");
     let mut demo = start(&sandbox, &options);
-    let servers = |demo: &Running| {
-        let children = demo.children().into_iter();
-        children.filter(|child| child.command.contains(command)).collect::<Vec<_>>()
-    };
-    let server = until("its server runs", || servers(&demo).pop());
+    until_they_run(&sandbox, processes);
     demo.until_line("killed process");
     let ended = demo.end().expect_code(0);
     let report: Value = serde_json::from_str(&ended.stdout).expect("it is one object");
     assert_eq!((&report["equal"], &report["workers"]), (&true.into(), &3.into()), "{report:#}");
-    assert!(server.again().is_none(), "{server:?}");
+    until_no_process_is_left(&sandbox);
     assert_nothing_is_left(&sandbox);
+}
+
+#[test]
+fn one_whose_terminal_closes_takes_its_server_with_it() {
+    let sandbox = sandbox();
+    let command = command(&sandbox, "--scale small --start-broker redis");
+    let command = hang_up_is("default", &command);
+    let mut demo = Running::start(command, "ttg demo".to_owned());
+    demo.until_output("in flight");
+    until_they_run(&sandbox, &["redis-server"]);
+    demo.signal(Signal::SIGHUP);
+    demo.end().expect_code(143);
+    until_no_process_is_left(&sandbox);
+    assert_nothing_is_left(&sandbox);
+}
+
+#[test]
+fn one_that_cannot_clear_its_jobs_away_ends_at_the_second_signal_and_says_what_is_left() {
+    let server = RedisServer::start();
+    let sandbox = sandbox().on(server.url());
+    let mut demo = start(&sandbox, "--workers 2 --scale small");
+    demo.until_output("in flight");
+    let id = i32::try_from(server.id()).expect("process ids are small");
+    let to_server = |signal| kill(Pid::from_raw(id), signal).expect("a child can be signalled");
+    to_server(Signal::SIGSTOP);
+    demo.signal(Signal::SIGINT);
+    demo.until_line("interrupted; what it made is removed");
+    demo.signal(Signal::SIGINT);
+    let ended = demo.end().expect_code(130);
+    to_server(Signal::SIGCONT);
+    let (_, left) = ended.stderr.split_once("left behind: `ttg ").expect("it says so");
+    let (purge, _) = left.split_once('`').expect("in full");
+    assert!(sandbox.ttg("status --json").expect_code(0).stdout.contains("demo-undisturbed-"));
+    sandbox.ttg(purge).expect_code(0);
+    assert!(!sandbox.ttg("status --json").expect_code(0).stdout.contains("demo-"));
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod signals;
 mod submitting;
 mod terminals;
 mod traces;
+mod traces_by_tls;
 mod values;
 mod watching;
 mod workers;

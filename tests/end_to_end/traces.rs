@@ -273,8 +273,11 @@ fn a_collector_that_is_away_or_silent_holds_up_nothing_but_the_end_and_that_for_
         // A batch has 10 s by default, and there are several.
         assert!(took < Duration::from_secs(6), "{took:?} for {endpoint}: {ended:#?}");
         assert!(ended.stderr.contains("event=traces_"), "{ended:#?}");
-        let told = ended.stderr.matches("event=traces_").count();
-        assert!(told <= 6, "told {told} times: {ended:#?}");
+        // Of 10 000 attempts few have room in the queue: that is told at each power of two.
+        let full = ended.stderr.matches("the queue of spans is full").count();
+        assert!((10..=14).contains(&full), "told {full} times: {ended:#?}");
+        let told = ended.stderr.matches("event=traces_").count() - full;
+        assert!((1..=6).contains(&told), "told {told} times: {ended:#?}");
         ended.report().assert_complete(100_000, 0);
     }
 }

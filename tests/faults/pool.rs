@@ -32,8 +32,18 @@ struct Worker {
     number: Number,
     running: Running,
     way: Option<Way>,
-    /// Whether a fault may be why it ends.
-    doomed: bool,
+    fate: Fate,
+}
+
+/// What was done to a worker that may be why it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// Nothing.
+    Spared,
+    /// It was told to stop, once it had begun, and has to leave in good order.
+    Dismissed,
+    /// It may end anyhow.
+    Doomed,
 }
 
 /// Which of all that were started.
@@ -48,21 +58,44 @@ impl Worker {
             command.env("TTG_BROKER", server.url_by(way.port()));
         }
         let running = Running::start(command, LINE.to_owned());
-        Self { number: Number(number), running, way, doomed: false }
+        Self { number: Number(number), running, way, fate: Fate::Spared }
     }
 
-    /// From now on it may have `more` memory than it has.
+    fn suffers(&mut self, fate: Fate) {
+        self.fate = self.fate.max(fate);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it ends otherwise than by what was done to it; `in_vain` if its broker may have been away.
+    fn end(self, in_vain: bool) {
+        let ended = self.running.end();
+        let as_told = match self.fate {
+            Fate::Spared => false,
+            Fate::Dismissed => ended.code == Some(DRAINED),
+            Fate::Doomed => true,
+        };
+        // One that is started while its broker is away gives up after a while, and is started again,
+        // as a cluster would.
+        let in_vain = in_vain && ended.code == Some(UNAVAILABLE);
+        assert!(as_told || in_vain, "{:?}: {ended:#?}", self.fate);
+    }
+
+    /// From now on it may have no more memory than it has.
     fn limit_memory(&self) {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.running.id()));
-        let pages = statm.ok().and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
-        let limit = pages.map_or_else(|| "0".to_owned(), |pages| (pages * 4_096).to_string());
-        self.limit(&limit);
+        let statm = statm.expect("nobody has waited for it");
+        let pages: u64 = statm.split(' ').next().and_then(|it| it.parse().ok()).expect("a size");
+        self.limit(&(pages * 4_096).to_string());
     }
 
     fn limit(&self, bytes: &str) {
         let process = format!("--pid={}", self.running.id());
-        // Of a process that has just ended nothing can be limited.
-        drop(Command::new("prlimit").args([process, format!("--as={bytes}:unlimited")]).output());
+        let mut command = Command::new("prlimit");
+        let ended = command.args([process, format!("--as={bytes}:unlimited")]).output();
+        let ended = ended.expect("prlimit can be run: apt-get install util-linux");
+        assert!(ended.status.success(), "{ended:?}");
     }
 }
 
@@ -83,12 +116,7 @@ impl Pool {
                 if worker.running.ends_within(TURN) {
                     let next = Worker::start(backend, self.started);
                     self.started += 1;
-                    let Worker { running, doomed, .. } = std::mem::replace(worker, next);
-                    let ended = running.end();
-                    // One that is started while its broker is away gives up after a while, and is
-                    // started again, as a cluster would.
-                    let in_vain = backend.server().is_some() && ended.code == Some(UNAVAILABLE);
-                    assert!(doomed || in_vain, "nothing was done to it: {ended:#?}");
+                    std::mem::replace(worker, next).end(backend.server().is_some());
                 }
             }
         }
@@ -98,25 +126,30 @@ impl Pool {
     ///
     /// # Panics
     /// If one does not end as it should.
-    pub(crate) fn end(self) {
-        for worker in &self.workers {
+    pub(crate) fn end(mut self) {
+        for worker in &mut self.workers {
             worker.running.signal(Signal::SIGTERM);
+            worker.suffers(Fate::Dismissed);
         }
-        for Worker { running, doomed, .. } in self.workers {
-            let ended = running.end();
-            assert!(doomed || ended.code == Some(DRAINED), "{ended:#?}");
-        }
+        self.workers.into_iter().for_each(|worker| worker.end(false));
     }
 
+    /// One that has not ended, or what is done to it would be done to nobody.
     fn any(&mut self, by: &dyn Randomness) -> &mut Worker {
-        let at = by.next_u64() % self.workers.len() as u64;
-        &mut self.workers[usize::try_from(at).expect("it is small")]
+        let living = self.workers.iter_mut().filter_map(|worker| {
+            let has_ended = worker.running.ends_within(Duration::ZERO);
+            (!has_ended).then_some(worker)
+        });
+        let mut living: Vec<_> = living.collect();
+        assert!(!living.is_empty(), "what ends is replaced");
+        let at = by.next_u64() % living.len() as u64;
+        living.swap_remove(usize::try_from(at).expect("it is small"))
     }
 
     /// One that may end from now on.
     fn doom(&mut self, by: &dyn Randomness) -> &Worker {
         let worker = self.any(by);
-        worker.doomed = true;
+        worker.suffers(Fate::Doomed);
         worker
     }
 
@@ -124,11 +157,13 @@ impl Pool {
         self.doom(by).running.signal(Signal::SIGKILL);
     }
 
-    /// Tells half of them to stop.
+    /// Tells half of them to stop. One that has just been started does so as it may.
     pub(crate) fn scale_down(&mut self) {
         let half = self.workers.len().div_ceil(2);
         for worker in &mut self.workers[..half] {
-            worker.doomed = true;
+            let has_ended = worker.running.ends_within(Duration::ZERO);
+            let has_begun = !has_ended && worker.running.has_told("event=running");
+            worker.suffers(if has_begun { Fate::Dismissed } else { Fate::Doomed });
             worker.running.signal(Signal::SIGTERM);
         }
     }

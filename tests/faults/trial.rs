@@ -17,9 +17,9 @@ const FAULTS_A_ROUND: u64 = 10;
 
 const WORKERS: u64 = 4;
 
-/// A job that takes four workers of two slots longer than a round's faults, each parameter being a
-/// millisecond of work.
-const PARAMETERS: u64 = 60_000;
+/// A job that takes four workers of two slots 20 seconds at least, each parameter being a millisecond of
+/// work: longer than a round's faults with the last of them.
+const PARAMETERS: u64 = 160_000;
 
 /// From one fault to the next.
 const PACE: Duration = Duration::from_millis(900);
@@ -121,6 +121,9 @@ fn round(
             mend(&what, backend, &pool);
         }
     }
+    // What is complete stays so: if it is not by now, none of the faults came too late.
+    let report = backend.sandbox.look(&job).expect("it was submitted");
+    assert_eq!(report.status, "running", "{job} was over before its last fault was");
     // The job goes on while somebody looks.
     while backend.sandbox.look(&job).is_none_or(|report| report.status != "complete") {
         pool.tend(backend, PACE);

@@ -1,6 +1,7 @@
 //! The processes that a process under test has started, as `/proc` shows them.
 
 use std::fs;
+use std::path::Path;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
@@ -28,6 +29,24 @@ pub struct Descendant {
 /// If the system refuses.
 pub fn adopt_orphans() {
     set_child_subreaper(true).expect("every process may ask for it");
+}
+
+/// The processes of this machine that are in the folder `path`, or have it in their environment, which
+/// those inherit that they start, too.
+///
+/// # Panics
+/// If `/proc` cannot be read.
+pub fn processes_with(path: &Path) -> Vec<Descendant> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let ids = fs::read_dir("/proc").expect("there is one").flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let with = ids.filter(|id: &i32| {
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        // Some write over it.
+        let place = fs::read_link(format!("/proc/{id}/cwd")).unwrap_or_default();
+        place.starts_with(path) || environment.windows(bytes.len()).any(|part| part == bytes)
+    });
+    with.filter_map(Descendant::look).collect()
 }
 
 impl Running {

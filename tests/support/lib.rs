@@ -15,7 +15,7 @@ mod small_disk;
 mod store;
 mod terminal;
 
-pub use family::{Descendant, adopt_orphans};
+pub use family::{Descendant, adopt_orphans, processes_with};
 pub use fleet::Fleet;
 pub use http::{Answer, ask, get};
 pub use nix::sys::signal::Signal;

@@ -108,6 +108,11 @@ impl Running {
         }
     }
 
+    /// Whether a line on standard error that was read by now contains `part`.
+    pub fn has_told(&self, part: &str) -> bool {
+        self.stderr.contains(part)
+    }
+
     /// The worker's id, from its log lines in JSON.
     ///
     /// # Panics

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use ttg_observability::events::{BrokerLost, BrokerRecovered, Event, Redelivered, TakenOver};
+use ttg_observability::events::{
+    BrokerLost, BrokerRecovered, Event, LeaseLost, Redelivered, TakenOver,
+};
 use ttg_observability::metrics::ActorKind;
 use ttg_runtime::{BrokerError, Credit, Delivery, SlotId, Timestamp};
 
@@ -194,6 +196,10 @@ impl Dispatcher {
                     if let Some(compute) = state.slots.get(&slot) {
                         compute.tell(ComputeMsg::AbandonUnlessAt(failure));
                     }
+                }
+                Effect::LeaseLost(name) => {
+                    self.0.stats.add_leases_lost(1);
+                    LeaseLost { chunk: name.in_events() }.emit(&self.0.ports.metrics);
                 }
                 Effect::TellLost(attempt) => {
                     if let Some(traces) = &self.0.ports.traces {

@@ -6,7 +6,7 @@ use ttg_runtime::{DeliveryId, Timestamp};
 use super::state::{DispatcherState, Effect};
 use super::table::Manner;
 use crate::attempt::{Attempt, span_of};
-use crate::lease_keeper::Held;
+use crate::chunk_name::ChunkName;
 use crate::result_sink::Settlement;
 
 /// The evaluations that one slot reports together, one after the other since `begun`.
@@ -51,16 +51,23 @@ impl DispatcherState {
         (!settlements.is_empty()).then_some(Effect::Settle(settlements))
     }
 
-    /// Tells of one whose lease was lost.
-    pub(super) fn lost(&self, id: DeliveryId, now: Timestamp) -> Option<Effect> {
-        let attempt = self.is_traced.then(|| self.attempt(id, now)).flatten();
-        attempt.map(Effect::TellLost)
+    /// Others may have this one.
+    pub(super) fn is_lost(&self, id: DeliveryId) -> bool {
+        self.table.get(id).is_some_and(|entry| entry.lease_lost)
     }
 
-    /// What the lease keeper is told of one that came.
-    pub(super) fn held(&self, id: DeliveryId, delivery: &ttg_runtime::Delivery) -> Held {
-        let span = self.is_traced.then(|| span_of(&delivery.chunk));
-        Held { id, receipt: delivery.receipt, span }
+    /// The loss of a lease, to be told once.
+    pub(super) fn lease_lost(&self, id: DeliveryId) -> Option<Effect> {
+        let chunk = &self.table.get(id)?.delivery.chunk;
+        let span = self.is_traced.then(|| span_of(chunk));
+        Some(Effect::LeaseLost(ChunkName::new(&chunk.key, span)))
+    }
+
+    /// Forgets one whose lease was lost, whatever became of it here: there is nothing to settle.
+    pub(super) fn end_lost(&mut self, id: DeliveryId, now: Timestamp) -> Option<Effect> {
+        let attempt = self.is_traced.then(|| self.attempt(id, now)).flatten();
+        self.table.remove(id);
+        attempt.map(Effect::TellLost)
     }
 
     fn attempt(&self, id: DeliveryId, now: Timestamp) -> Option<Box<Attempt>> {

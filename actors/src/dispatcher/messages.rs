@@ -24,7 +24,7 @@ pub(crate) enum DispatcherMsg {
     Evaluated(Vec<(DeliveryId, Evaluated)>),
     /// From the result sink: these deliveries are settled.
     Settled(Vec<DeliveryId>),
-    /// From the lease keeper: these deliveries are no longer ours.
+    /// From the lease keeper: these deliveries are no longer ours, be it that they are settled.
     LeasesLost(Vec<DeliveryId>),
     /// From its own timer: look for kernels that do not come back.
     Tick,

@@ -17,6 +17,7 @@ use super::pace::Pace;
 use super::slots::Slots;
 use super::table::{InFlight, Manner, Stage, Table, manner};
 use crate::attempt::Attempt;
+use crate::chunk_name::ChunkName;
 use crate::lease_keeper::Held;
 use crate::result_sink::Settlement;
 
@@ -48,6 +49,8 @@ pub(super) enum Effect {
     Abandon(SlotId, SlotFailure),
     /// The same, unless the slot is at this delivery, whose time others watch.
     AbandonUnlessAt(SlotId, SlotFailure),
+    /// Count and log that the lease of this was lost.
+    LeaseLost(ChunkName),
     /// Tell that this ended with the loss of its lease.
     TellLost(Box<Attempt>),
     /// Everything is settled and no more will come.
@@ -181,7 +184,7 @@ pub(super) fn on_received(
     for delivery in deliveries {
         let id = DeliveryId(state.next_delivery);
         state.next_delivery += 1;
-        held.push(state.held(id, &delivery));
+        held.push(Held { id, receipt: delivery.receipt });
         let chunk = &delivery.chunk;
         let (receipt, mut stage) = (delivery.receipt, Stage::Settling);
         let mut manner = Manner::Shared;
@@ -236,7 +239,7 @@ pub(super) fn on_slot_opened(state: &mut DispatcherState, slot: SlotId, at: Mome
 
 /// A slot is gone. What it was assigned is ours to settle: the chunk whose kernel panicked or hung is
 /// nacked, what was not begun waits for another slot, and what nothing is known of (the actor
-/// itself failed) is evaluated again.
+/// itself failed) is evaluated again. What was lost meanwhile is others' to settle.
 pub(super) fn on_slot_lost(
     state: &mut DispatcherState,
     slot: SlotId,
@@ -246,13 +249,16 @@ pub(super) fn on_slot_lost(
     let (mut settlements, mut effects) = (Vec::new(), Vec::new());
     let begun = state.slots.begun(slot);
     for id in state.slots.close(slot).into_iter().rev() {
-        if let Some(failed) = failed.filter(|failed| failed.delivery == id) {
+        let failed = failed.filter(|failed| failed.delivery == id);
+        if let (Some(failed), Some(entry)) = (failed, state.table.get_mut(id)) {
+            entry.computed = begun.map(|begun| (begun.min(at.now), at.now));
             if failed.failure.kind == FailureKind::Timeout {
                 state.remember_hung(id);
             }
-            if let Some(entry) = state.table.get_mut(id) {
-                entry.computed = begun.map(|begun| (begun.min(at.now), at.now));
-            }
+        }
+        if state.is_lost(id) {
+            effects.extend(state.end_lost(id, at.now));
+        } else if let Some(failed) = failed {
             settlements.extend(state.failed(id, failed.failure.clone(), at.wall));
         } else if state.draining {
             settlements.extend(state.give_back(id));
@@ -275,7 +281,7 @@ pub(super) fn on_evaluated(
     at: Moment,
 ) -> Vec<Effect> {
     let mut settlements = Vec::with_capacity(ended.len());
-    let (mut released, mut effects) = (Vec::new(), Vec::new());
+    let mut effects = Vec::new();
     let begun = ended.iter().find_map(|(id, _)| state.begun(*id)).unwrap_or(at.now);
     let mut reported = Reported::new(begun, ended.len());
     for (id, evaluated) in ended {
@@ -293,19 +299,14 @@ pub(super) fn on_evaluated(
                 let outcome = state.outcome(&chunk, columns, dead, took, at.wall);
                 settlements.push(Settlement::commit(id, receipt, outcome, values));
             }
-            Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, at.wall)),
-            Evaluated::Cancelled if entry.lease_lost => {
-                effects.extend(state.lost(id, at.now));
-                state.table.remove(id);
-                released.push(id);
+            Evaluated::Failed(_) | Evaluated::Cancelled if entry.lease_lost => {
+                effects.extend(state.end_lost(id, at.now));
             }
+            Evaluated::Failed(failure) => settlements.extend(state.failed(id, failure, at.wall)),
             Evaluated::Cancelled => {
                 settlements.push(Settlement::give_back(id, receipt, Duration::ZERO));
             }
         }
-    }
-    if !released.is_empty() {
-        effects.push(Effect::Release(released));
     }
     effects.extend(state.settle(settlements, at.now));
     state.proceed(effects, at.now)
@@ -324,32 +325,34 @@ pub(super) fn on_settled(
 }
 
 /// Others may have these chunks. What is computed of them ends at its slice; what is computed
-/// already is committed all the same, since the first outcome wins and all are equal.
+/// already is committed all the same, since the first outcome wins and all are equal. Of that the
+/// answer to its settlement tells whether it was lost: the broker may have settled it before it was
+/// asked to renew it.
 pub(super) fn on_leases_lost(
     state: &mut DispatcherState,
     lost: &[DeliveryId],
     at: Moment,
 ) -> Vec<Effect> {
-    let (mut cancels, mut released, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut cancels, mut effects) = (Vec::new(), Vec::new());
     for id in lost {
         let Some(entry) = state.table.get_mut(*id) else {
             continue;
         };
+        let stage = entry.stage;
+        if stage == Stage::Settling {
+            continue;
+        }
         entry.lease_lost = true;
-        match entry.stage {
-            Stage::Assigned(_) => cancels.push(entry.cancel.clone()),
-            Stage::Settling => {}
-            Stage::Ready => {
-                effects.extend(state.lost(*id, at.now));
-                state.table.remove(*id);
-                released.push(*id);
-            }
+        cancels.push(entry.cancel.clone());
+        effects.extend(state.lease_lost(*id));
+        if stage == Stage::Ready {
+            effects.extend(state.end_lost(*id, at.now));
         }
     }
     let table = &state.table;
     state.ready.retain(|id| table.get(*id).is_some());
     state.waiting_alone.retain(|id| table.get(*id).is_some());
-    effects.extend([Effect::Cancel(cancels), Effect::Release(released)]);
+    effects.push(Effect::Cancel(cancels));
     state.proceed(effects, at.now)
 }
 

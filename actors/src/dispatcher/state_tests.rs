@@ -211,16 +211,53 @@ fn a_chunk_of_a_kernel_that_is_not_here_is_given_back_delayed() {
     }
 }
 
+/// How many lost leases are counted and logged.
+fn lost(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::LeaseLost(_))).count()
+}
+
 #[test]
-fn a_lost_lease_cancels_and_settles_nothing() {
+fn a_lost_lease_is_told_once_cancels_and_settles_nothing_however_its_evaluation_ends() {
+    let failure = Failure::new(FailureKind::Error, None, "no root");
+    for ended in [Evaluated::Cancelled, Evaluated::Failed(failure)] {
+        let mut state = state(1);
+        received(&mut state, vec![fresh(0), fresh(1)]);
+        let effects = on_leases_lost(&mut state, &[DeliveryId(0), DeliveryId(1)], at(0));
+        let cancelled = effects.iter().any(|e| matches!(e, Effect::Cancel(c) if !c.is_empty()));
+        assert!(cancelled);
+        assert_eq!((lost(&effects), state.observe().in_flight), (2, 1), "one was not begun");
+        let effects = on_evaluated(&mut state, vec![(DeliveryId(0), ended)], at(0));
+        assert_eq!((lost(&effects), settlements(effects)), (0, vec![]));
+        assert_eq!(state.observe().in_flight, 0);
+    }
+}
+
+#[test]
+fn a_lost_lease_is_told_once_and_settles_nothing_however_its_slot_ends() {
+    let failure = Failure::new(FailureKind::Panic, None, "poison");
+    let panicked = SlotFailure { delivery: DeliveryId(0), failure };
+    for (failed, drains) in [(Some(panicked), false), (None, false), (None, true)] {
+        let mut state = state(1);
+        received(&mut state, vec![fresh(0)]);
+        assert_eq!(lost(&on_leases_lost(&mut state, &[DeliveryId(0)], at(0))), 1);
+        if drains {
+            on_drain(&mut state, at(0));
+        }
+        let effects = on_slot_lost(&mut state, SlotId(0), failed.as_ref(), at(0));
+        assert_eq!((lost(&effects), state.observe().in_flight), (0, 0));
+        assert_eq!(settlements(effects), []);
+        assert_eq!(assigned(&on_slot_opened(&mut state, SlotId(0), at(0))), []);
+    }
+}
+
+#[test]
+fn what_is_being_settled_is_not_lost_if_it_cannot_be_renewed_any_more() {
     let mut state = state(1);
-    received(&mut state, vec![fresh(0), fresh(1)]);
-    let effects = on_leases_lost(&mut state, &[DeliveryId(0), DeliveryId(1)], at(0));
-    let cancelled = effects.iter().map(|e| if let Effect::Cancel(c) = e { c.len() } else { 0 });
-    assert_eq!(cancelled.sum::<usize>(), 1, "the other one was not begun");
-    let ended = vec![(DeliveryId(0), Evaluated::Cancelled)];
-    assert_eq!(settlements(on_evaluated(&mut state, ended, at(0))), []);
-    assert_eq!(state.observe().in_flight, 0);
+    received(&mut state, vec![fresh(0)]);
+    on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(0));
+    assert_eq!(lost(&on_leases_lost(&mut state, &[DeliveryId(0)], at(0))), 0);
+    on_settled(&mut state, vec![DeliveryId(0)], at(0));
+    assert_eq!(lost(&on_leases_lost(&mut state, &[DeliveryId(0)], at(0))), 0);
 }
 
 #[test]

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use ttg_observability::events::{Event, LeaseLost};
 use ttg_observability::metrics::ActorKind;
 use ttg_runtime::broker::Beat;
 
 use super::messages::LeaseKeeperMsg;
 use super::state::{Leases, on_attach, on_hold, on_release, on_renew, on_renewed};
 use crate::address::{Address, Handling};
-use crate::chunk_name::ChunkName;
 use crate::config::Wiring;
 use crate::dispatcher::DispatcherMsg;
 
@@ -99,13 +97,9 @@ impl LeaseKeeper {
         match answers {
             Ok(Ok(answers)) => {
                 let lost = on_renewed(&mut state.leases, &ids, &answers, asked);
-                for held in &lost {
-                    let chunk = ChunkName::new(&held.receipt.key, held.span);
-                    LeaseLost { chunk: chunk.in_events() }.emit(&ports.metrics);
-                }
-                self.0.stats.add_leases_lost(lost.len() as u64);
+                // Whether each is a loss the dispatcher knows: one that was settled while the
+                // renewal was on its way is none.
                 if let (Some(dispatcher), false) = (&state.dispatcher, lost.is_empty()) {
-                    let lost = lost.into_iter().map(|held| held.id).collect();
                     dispatcher.tell(DispatcherMsg::LeasesLost(lost));
                 }
             }

@@ -1,6 +1,5 @@
 //! What the lease keeper can be told.
 
-use ttg_observability::traces::SpanIds;
 use ttg_runtime::{DeliveryId, Receipt, Timestamp};
 
 use crate::address::Address;
@@ -8,7 +7,8 @@ use crate::dispatcher::DispatcherMsg;
 
 /// The lease keeper's public face.
 pub(crate) enum LeaseKeeperMsg {
-    /// From a new dispatcher: losses go here from now on; what an older one held is forgotten.
+    /// From a new dispatcher: what is not ours any more is told here from now on; what an older one
+    /// held is forgotten.
     Attach(Address<DispatcherMsg>),
     /// From the dispatcher: these are in flight here, their leases run since `since` at the
     /// earliest.
@@ -26,6 +26,4 @@ pub(crate) enum LeaseKeeperMsg {
 pub(crate) struct Held {
     pub(crate) id: DeliveryId,
     pub(crate) receipt: Receipt,
-    /// Its span, in a process that traces.
-    pub(crate) span: Option<SpanIds>,
 }

@@ -57,13 +57,14 @@ pub(super) fn on_renew(state: &Leases, now: Timestamp) -> (Vec<DeliveryId>, Vec<
         .unzip()
 }
 
-/// The broker's answers to the renewals asked for at `asked`. Returns what is lost.
+/// The broker's answers to the renewals asked for at `asked`. Returns what is no longer ours: it is
+/// lost, or was settled and nobody has told yet.
 pub(super) fn on_renewed(
     state: &mut Leases,
     ids: &[DeliveryId],
     answers: &[Renewed],
     asked: Timestamp,
-) -> Vec<Held> {
+) -> Vec<DeliveryId> {
     let mut lost = Vec::new();
     for (id, answer) in ids.iter().zip(answers) {
         match answer {
@@ -72,8 +73,7 @@ pub(super) fn on_renewed(
                     *since = asked;
                 }
             }
-            // What is not held any more was settled while the renewal was on its way.
-            Renewed::Lost => lost.extend(state.held.remove(id).map(|(held, _)| held)),
+            Renewed::Lost => lost.extend(state.held.remove(id).map(|(held, _)| held.id)),
         }
     }
     lost
@@ -91,7 +91,7 @@ mod tests {
             chunk: ChunkIndex(id),
             generation: Generation(0),
         };
-        Held { id: DeliveryId(id), receipt: Receipt { key, token: [id, 0] }, span: None }
+        Held { id: DeliveryId(id), receipt: Receipt { key, token: [id, 0] } }
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -119,13 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_lease_is_told_once_and_a_settled_one_is_not() {
+    fn what_is_no_longer_ours_is_told_once() {
         let mut leases = Leases::new(Duration::from_secs(12));
         on_hold(&mut leases, vec![lease(1), lease(2)], at(0), at(0));
         let (ids, _) = on_renew(&leases, at(5));
-        on_release(&mut leases, &[DeliveryId(2)]);
-        let answers = [Renewed::Lost, Renewed::Lost];
-        assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), [lease(1)]);
+        let answers = [Renewed::Lost, Renewed::Held];
+        assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), [DeliveryId(1)]);
         assert_eq!(on_renewed(&mut leases, &ids, &answers, at(5)), []);
     }
 }

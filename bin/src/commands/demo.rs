@@ -39,11 +39,18 @@ pub(crate) async fn demo(arguments: DemoArguments) -> Result<Exit, CommandError>
         played = stage.play() => played.map(Ok),
         exit = signals.next() => Ok(Err(exit)),
     };
+    if let Ok(Err(_)) = played {
+        report::note("interrupted; what it made is removed, unless it is interrupted again");
+    }
     // Also after a failure: nothing is left behind.
-    let cleared = stage.clear().await;
-    match played? {
-        Err(exit) => Ok(exit),
-        Ok(report) => {
+    let cleared = tokio::select! {
+        cleared = stage.clear() => cleared.map(|()| None),
+        exit = signals.next() => Ok(Some(exit)),
+    };
+    stage.tell_what_is_left();
+    match (played?, cleared) {
+        (Err(exit), _) | (Ok(_), Ok(Some(exit))) => Ok(exit),
+        (Ok(report), cleared) => {
             cleared?;
             let json = arguments.common.json;
             report::print_either(&report, json, || report.text())?;
@@ -58,9 +65,9 @@ struct Place {
     /// How workers are told.
     text: String,
     /// Ends with the demonstration.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
     /// Likewise.
-    _server: Option<LocalServer>,
+    server: Option<LocalServer>,
 }
 
 impl Place {
@@ -70,21 +77,21 @@ impl Place {
             let server = LocalServer::start(kind).await?;
             let text = server.url().to_owned();
             let url = BrokerUrl::of_server(&text, common)?;
-            return Ok(Self { url, text, _folder: None, _server: Some(server) });
+            return Ok(Self { url, text, folder: None, server: Some(server) });
         }
         let url = BrokerUrl::of(common)?;
         if common.names_no_place() {
             let folder = tempfile::tempdir().map_err(CommandError::Demo)?;
             let url = BrokerUrl::Embedded(folder.path().into());
             let text = url.to_string();
-            return Ok(Self { text, url, _folder: Some(folder), _server: None });
+            return Ok(Self { text, url, folder: Some(folder), server: None });
         }
         // As it was written: what is shown of a server has no secrets.
         let text = match &url {
             BrokerUrl::Embedded(_) => url.to_string(),
             _ => common.broker.concat(),
         };
-        Ok(Self { url, text, _folder: None, _server: None })
+        Ok(Self { url, text, folder: None, server: None })
     }
 }
 
@@ -219,15 +226,25 @@ impl Stage<'_> {
         Ok(DemoRun::new(&report, proof.findings.is_empty()))
     }
 
-    /// Removes the jobs.
-    async fn clear(&self) -> Result<(), CommandError> {
+    /// Removes the jobs, and keeps the names of those that are left if that fails or is cut short.
+    async fn clear(&mut self) -> Result<(), CommandError> {
         let failed = || CommandError::broker("the demonstration could not be cleared away");
-        for name in &self.rounds {
+        while let Some(name) = self.rounds.last() {
             if let Some(job) = self.broker.job(name).await.map_err(failed())? {
                 self.broker.purge(job.uid).await.map_err(failed())?;
             }
+            self.rounds.pop();
         }
         Ok(())
+    }
+
+    fn tell_what_is_left(&self) {
+        // With a place of its own its jobs end, too.
+        if self.place.folder.is_none() && self.place.server.is_none() {
+            for name in &self.rounds {
+                report::note(&format!("left behind: `ttg purge {name} --force` removes it"));
+            }
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::attempt::SPANS_MAX;
+use super::tls::Tls;
+
 /// Looks up a variable; what is set to nothing counts as not set.
 type LookUp<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -11,6 +14,8 @@ type LookUp<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct TracesConfig {
     pub(super) endpoint: String,
+    /// How it is reached, unless that is by plain HTTP.
+    pub(super) tls: Option<Tls>,
     /// For one batch.
     pub(super) timeout: Duration,
     /// What the process is called, whatever its attributes say.
@@ -67,6 +72,7 @@ impl TracesConfig {
         reader.check_protocol();
         reader.check_compression();
         let config = Self {
+            tls: reader.tls(&endpoint),
             endpoint,
             timeout: reader.timeout(),
             service: reader.text("OTEL_SERVICE_NAME"),
@@ -129,6 +135,33 @@ impl Reader<'_> {
         }
     }
 
+    fn tls(&mut self, endpoint: &str) -> Option<Tls> {
+        let insecure = self.of_signal("INSECURE").filter(|(_, it)| it.eq_ignore_ascii_case("true"));
+        let authority = self.of_signal("CERTIFICATE");
+        let ours = (self.of_signal("CLIENT_CERTIFICATE"), self.of_signal("CLIENT_KEY"));
+        let is_plain = match endpoint.split_once("://") {
+            Some((scheme, _)) => !scheme.eq_ignore_ascii_case("https"),
+            None => insecure.is_some(),
+        };
+        if is_plain {
+            return None;
+        }
+        let identity = match ours {
+            (Some(certificate), Some(key)) => Some([certificate, key]),
+            (Some((name, value)), None) => {
+                self.refuse(&name, &value, "its key is missing, name it by CLIENT_KEY");
+                None
+            }
+            (None, Some((name, value))) => {
+                let reason = "its certificate is missing, name it by CLIENT_CERTIFICATE";
+                self.refuse(&name, &value, reason);
+                None
+            }
+            (None, None) => None,
+        };
+        Some(Tls { authority, identity })
+    }
+
     fn timeout(&mut self) -> Duration {
         let name = self.of_signal("TIMEOUT").map(|(name, _)| name).unwrap_or_default();
         let of_request = self.number(&name, 1, 10_000);
@@ -150,8 +183,8 @@ impl Reader<'_> {
     fn batching(&mut self) -> Batching {
         let (queue, batch) = ("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE");
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        // The queue is allocated as a whole.
-        let queue_spans_max = self.number(queue, 1, 2_048).min(1 << 20);
+        // The queue is allocated as a whole. In a shorter one no attempt would ever have room.
+        let queue_spans_max = self.number(queue, SPANS_MAX as u64, 2_048).min(1 << 20);
         let batch_spans_max = self.number(batch, 1, queue_spans_max.min(512));
         if batch_spans_max > queue_spans_max {
             let reason = format!("the queue, {queue}, has room for {queue_spans_max}");
@@ -267,6 +300,7 @@ mod tests {
     fn without_a_word_all_is_as_the_standard_says() {
         let expected = TracesConfig {
             endpoint: ENDPOINT.1.to_owned(),
+            tls: None,
             timeout: Duration::from_secs(10),
             service: None,
             resource: Vec::new(),
@@ -336,6 +370,43 @@ mod tests {
         for sampler in ["dice", "parentbased_dice", "jaeger_remote"] {
             assert!(read(&[ENDPOINT, ("OTEL_TRACES_SAMPLER", sampler)]).is_err(), "{sampler}");
         }
+    }
+
+    #[test]
+    fn certificates_are_for_collectors_that_are_reached_by_tls() {
+        const CA: (&str, &str) = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem");
+        let own = |what: &str| (format!("OTEL_EXPORTER_OTLP_CLIENT_{what}"), format!("{what}.pem"));
+        let [(ours, our_file), (key, key_file)] = ["CERTIFICATE", "KEY"].map(own);
+        let tls = |endpoint, more: &[(&str, &str)]| {
+            let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+            read(&[&[endpoint, CA], more].concat()).map(|config| config.unwrap().tls)
+        };
+        let secure = ("OTEL_EXPORTER_OTLP_INSECURE", "false");
+        let insecure = ("OTEL_EXPORTER_OTLP_INSECURE", "true");
+        assert_eq!(tls("http://collector:4317", &[]), Ok(None));
+        assert_eq!(tls("collector:4317", &[insecure]), Ok(None));
+        for (endpoint, variable) in [("https://collector", insecure), ("collector:4317", secure)] {
+            let tls = tls(endpoint, &[variable]).unwrap().unwrap();
+            let authority = tls.authority.map(|(_, path)| path);
+            assert_eq!((authority.as_deref(), tls.identity), (Some("ca.pem"), None));
+        }
+        let of_traces = ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "traces.pem");
+        let both = [of_traces, (&*ours, &*our_file), (&*key, &*key_file)];
+        let both = tls("https://collector", &both).unwrap().unwrap();
+        assert_eq!(both.authority.unwrap().1, "traces.pem");
+        assert_eq!(both.identity, Some(["CERTIFICATE", "KEY"].map(own)));
+        for alone in [(&*ours, &*our_file), (&*key, &*key_file)] {
+            let told = tls("https://collector", &[alone]).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("{} is `{}`: its ", alone.0, alone.1)), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_queue_without_room_for_an_attempt_is_refused() {
+        let queue = |size| read(&[ENDPOINT, ("OTEL_BSP_MAX_QUEUE_SIZE", size)]);
+        assert_eq!(queue("5").unwrap().unwrap().batching.queue_spans_max, 5);
+        let told = "OTEL_BSP_MAX_QUEUE_SIZE is `4`: write a whole number from 5";
+        assert_eq!(queue("4").unwrap_err().to_string(), told);
     }
 
     #[test]

@@ -28,16 +28,40 @@ pub(super) struct Pipeline {
 struct Room {
     taken: AtomicUsize,
     most: usize,
+    /// How often there was none.
+    refusals: Occasions,
     metrics: Metrics,
 }
 
+/// Counts what is told the more seldom the more often it happens.
+#[derive(Debug, Default)]
+struct Occasions(AtomicU64);
+
+impl Occasions {
+    /// It happened again: the how manieth time, if that is to be told.
+    fn another(&self) -> Option<u64> {
+        let times = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        times.is_power_of_two().then_some(times)
+    }
+}
+
 impl Room {
+    fn new(most: usize, metrics: &Metrics) -> Self {
+        let (taken, refusals) = (AtomicUsize::new(0), Occasions::default());
+        Self { taken, most, refusals, metrics: metrics.clone() }
+    }
+
     fn take(&self, spans: usize) -> bool {
         if self.taken.fetch_add(spans, Ordering::Relaxed) + spans <= self.most {
             return true;
         }
         self.taken.fetch_sub(spans, Ordering::Relaxed);
         self.lose(spans);
+        if let Some(failures) = self.refusals.another() {
+            let queue = self.most;
+            let message = "the queue of spans is full and more are dropped; work goes on";
+            warn!(event = "traces_dropped", failures, spans, queue, message);
+        }
         false
     }
 
@@ -53,13 +77,8 @@ impl Pipeline {
         resource: &Resource,
         metrics: &Metrics,
     ) -> Self {
-        let room = Room {
-            taken: AtomicUsize::new(0),
-            most: batching.queue_spans_max,
-            metrics: metrics.clone(),
-        };
-        let room = Arc::new(room);
-        let told = Told { exporter, room: Arc::clone(&room), failures: AtomicU64::new(0) };
+        let room = Arc::new(Room::new(batching.queue_spans_max, metrics));
+        let told = Told { exporter, room: Arc::clone(&room), failures: Occasions::default() };
         let config = BatchConfigBuilder::default()
             .with_max_queue_size(batching.queue_spans_max)
             .with_max_export_batch_size(batching.batch_spans_max)
@@ -100,7 +119,7 @@ impl Pipeline {
 struct Told<E> {
     exporter: E,
     room: Arc<Room>,
-    failures: AtomicU64,
+    failures: Occasions,
 }
 
 impl<E: SpanExporter> SpanExporter for Told<E> {
@@ -110,8 +129,7 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
         self.room.taken.fetch_sub(spans, Ordering::Relaxed);
         if let Err(error) = result {
             self.room.lose(spans);
-            let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-            if failures.is_power_of_two() {
+            if let Some(failures) = self.failures.another() {
                 let message = "spans could not be exported and are dropped; work goes on";
                 warn!(event = "traces_dropped", failures, spans, %error, message);
             }
@@ -134,6 +152,7 @@ pub(super) fn told_for_tests<E>(exporter: E, metrics: &Metrics) -> impl SpanExpo
 where
     E: SpanExporter,
 {
-    let room = Room { taken: AtomicUsize::new(1_000), most: 1_000, metrics: metrics.clone() };
-    Told { exporter, room: Arc::new(room), failures: AtomicU64::new(0) }
+    let room = Room::new(1_000, metrics);
+    room.taken.store(1_000, Ordering::Relaxed);
+    Told { exporter, room: Arc::new(room), failures: Occasions::default() }
 }

@@ -93,6 +93,12 @@ fn exported(variables: &[(&str, &str)], ending: Ending<'_>) -> usize {
     kept.names().iter().filter(|name| *name == "attempt").count()
 }
 
+/// Which times were told that spans are dropped.
+fn failures(lines: &[String]) -> Vec<u64> {
+    let of = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    lines.iter().map(of).map(|line| line["failures"].as_u64().unwrap()).collect()
+}
+
 #[test]
 fn the_sampler_decides_by_chunk_and_failures_are_exported_anyhow() {
     let sampler = |name| ("OTEL_TRACES_SAMPLER", name);
@@ -106,14 +112,18 @@ fn the_sampler_decides_by_chunk_and_failures_are_exported_anyhow() {
 }
 
 #[test]
-fn a_full_queue_drops_whole_trees_and_counts_them_and_nobody_waits() {
+fn a_full_queue_drops_whole_trees_counts_and_tells_them_and_nobody_waits() {
     let (open, gate) = mpsc::channel();
     let kept = Kept { gate: Arc::new(Mutex::new(Some(gate))), ..Kept::default() };
     let metrics = metrics();
     let traces = traces(&[("OTEL_BSP_MAX_QUEUE_SIZE", "12")], &kept, &metrics);
-    // The exporter is shut, so this ends only if nobody waits for it.
-    (0..100).for_each(|chunk| traces.attempt(&attempt(chunk, FINE)));
+    let lines = capture(LogFormat::Json, identity(), || {
+        // The exporter is shut, so this ends only if nobody waits for it.
+        (0..100).for_each(|chunk| traces.attempt(&attempt(chunk, FINE)));
+    });
     assert_eq!(metrics.spans_dropped().get(), 98 * 5, "two trees of five fit");
+    assert_eq!(failures(&lines), [1, 2, 4, 8, 16, 32, 64]);
+    assert!(lines[0].contains("the queue of spans is full"), "{}", lines[0]);
     drop(open);
     traces.end(Duration::from_mins(1));
     let mut names = kept.names();
@@ -167,12 +177,7 @@ fn what_a_collector_refuses_is_counted_and_told_ever_more_seldom() {
         }
     });
     assert_eq!(metrics.spans_dropped().get(), 9 * 5);
-    let failures: Vec<_> = lines
-        .iter()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .map(|line| line["failures"].as_u64().unwrap())
-        .collect();
-    assert_eq!(failures, [1, 2, 4, 8]);
+    assert_eq!(failures(&lines), [1, 2, 4, 8]);
     assert!(lines[0].contains("the collector is away"), "{}", lines[0]);
 }
 
