@@ -117,7 +117,9 @@ impl Ledger {
         }
         match entry {
             Entry::Published { places, ranges, trace } => {
-                places.iter().for_each(|place| self.publish(*place));
+                for place in places {
+                    self.publish(*place);
+                }
                 let open = ranges.iter().filter(|(place, _)| !self.settled.has(*place));
                 self.ranges.extend(open.copied());
                 self.trace.clone_from(trace);

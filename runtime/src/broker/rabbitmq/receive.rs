@@ -135,15 +135,12 @@ impl Consumer {
             let mut journal = journal.lock().await;
             let read = tokio::time::timeout(self.patience, journal.catch_up(&self.link)).await;
             // Of a job that is gone there is none.
-            let is_read = match read {
-                Ok(read) => read?,
-                // A long one is read on by the next call, from where this one stopped.
-                Err(_) => {
-                    let cause = format!("the journal of job {job} is not read yet").into();
-                    let broker = self.link.shown().to_owned();
-                    return Err(BrokerError::Unavailable { broker, cause });
-                }
-            };
+            // A long one is read on by the next call, from where this one stopped.
+            let is_read = read.unwrap_or_else(|_| {
+                let cause = format!("the journal of job {job} is not read yet").into();
+                let broker = self.link.shown().to_owned();
+                Err(BrokerError::Unavailable { broker, cause })
+            })?;
             for fate in fates.iter_mut() {
                 let Some(key) = doubtful(fate).filter(|key| key.job == job) else { continue };
                 let place = Place::of(&key);

@@ -149,16 +149,14 @@ impl Tail {
         let Some(mut open) = self.open.take() else { return Err(self.lost()) };
         loop {
             let next = next(&mut open.consumer);
-            let arrived = match mark.0 {
-                Some(_) => open.session.answer(next).await?,
-                None => match tokio::time::timeout(SOON, next).await {
-                    Ok(arrived) => arrived,
-                    Err(_) => {
-                        open.settle().await?;
-                        self.open = Some(open);
-                        return Ok(Next::End);
-                    }
-                },
+            let arrived = if mark.0.is_some() {
+                open.session.answer(next).await?
+            } else if let Ok(arrived) = tokio::time::timeout(SOON, next).await {
+                arrived
+            } else {
+                open.settle().await?;
+                self.open = Some(open);
+                return Ok(Next::End);
             };
             let Some(delivery) = arrived else {
                 // Who ended it, the stream or the session?
