@@ -1,10 +1,9 @@
 //! Traces to a collector that is reached by TLS: whom it is trusted by, and whom it trusts.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use ttg_runtime::broker::conformance::certificates;
 use ttg_tests::{Ended, Running, Sandbox};
 
 use crate::collector::Collector;
@@ -17,34 +16,6 @@ const KEY: &str = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY";
 
 /// Where the libraries of TLS look for the system's certificates.
 const SYSTEM: &str = "SSL_CERT_FILE";
-
-fn openssl(folder: &Path, line: &str) {
-    let mut command = Command::new("openssl");
-    let ended = command.args(line.split_whitespace()).current_dir(folder).output();
-    let ended = ended.expect("openssl can be run: apt-get install openssl");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-}
-
-/// An authority's certificate, and by it keys and certificates of a server and of a client; then a
-/// certificate of another authority.
-fn certificates(folder: &Path) {
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    for name in ["ca", "other"] {
-        let line = format!("req -x509 {key} -keyout {name}.key -out {name}.pem -days 2 -subj");
-        openssl(folder, &format!("{line} /CN=ttg-test-{name}"));
-    }
-    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").expect("the folder is ours");
-    for name in ["server", "client"] {
-        openssl(folder, &format!("req {key} -keyout {name}.key -out {name}.req -subj /CN={name}"));
-        openssl(
-            folder,
-            &format!(
-                "x509 -req -in {name}.req -CA ca.pem -CAkey ca.key -CAcreateserial -out \
-                 {name}.pem -days 2 -extfile names"
-            ),
-        );
-    }
-}
 
 fn read(sandbox: &Sandbox, name: &str) -> Vec<u8> {
     fs::read(sandbox.path(name)).expect("it was made")

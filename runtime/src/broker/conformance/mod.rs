@@ -3,6 +3,7 @@
 //! ([`Capabilities`](super::Capabilities)) says so and ends.
 
 mod builders;
+mod certificates;
 mod delivering;
 mod harness;
 mod jobs;
@@ -14,6 +15,7 @@ mod values;
 mod world;
 
 pub use builders::{chunk_of, cut, failure, job, outcome, replay, worker};
+pub use certificates::certificates;
 pub use delivering::*;
 pub use harness::Harness;
 pub use jobs::*;

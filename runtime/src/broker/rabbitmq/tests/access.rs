@@ -1,42 +1,12 @@
 //! TLS with an authority of one's own, certificates of clients, and users who may do little.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::{complete, finish, one, submit};
-use crate::broker::conformance::{job, worker};
+use crate::broker::conformance::{certificates, job, worker};
 use crate::broker::rabbitmq::{RabbitBroker, RabbitConfig, RabbitServer};
 use crate::broker::{Broker, Committed};
 use crate::error::BrokerError;
-
-fn openssl(folder: &Path, line: &str) {
-    let mut command = Command::new("openssl");
-    let ended = command.args(line.split_whitespace()).current_dir(folder).output();
-    let ended = ended.expect("openssl can be run: apt-get install openssl");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-}
-
-/// An authority's certificate, and by it keys and certificates of a server and of a client.
-fn certificates(folder: &Path) {
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(
-        folder,
-        &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ttg-test"),
-    );
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").expect("a folder");
-    for name in ["server", "client"] {
-        let request = format!("req {key} -keyout {name}.key -out {name}.req -subj /CN={name}");
-        openssl(folder, &request);
-        openssl(
-            folder,
-            &format!(
-                "x509 -req -in {name}.req -CA ca.pem -CAkey ca.key -CAcreateserial -out \
-                 {name}.pem -days 2 -extfile names"
-            ),
-        );
-    }
-}
 
 fn config(url: String) -> RabbitConfig {
     RabbitConfig {

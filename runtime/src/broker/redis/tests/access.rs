@@ -1,39 +1,14 @@
 //! TLS with an authority of one's own, and users who may do little.
 
-use std::path::Path;
-use std::process::Command;
-
 use super::*;
 use crate::broker::JobState;
+use crate::broker::conformance::certificates;
 use crate::error::BrokerError;
 
 const LEASE: Duration = Duration::from_secs(10);
 
 /// What a user of the server needs, as the README says.
 const RIGHTS: &str = "~ttg:* +@read +@write +@scripting +@connection +info +time";
-
-fn openssl(folder: &Path, line: &str) {
-    let mut command = Command::new("openssl");
-    let ended = command.args(line.split_whitespace()).current_dir(folder).output();
-    let ended = ended.expect("openssl can be run: apt-get install openssl");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-}
-
-/// An authority's certificate, and a key and certificate of 127.0.0.1 by it.
-fn certificates(folder: &Path) {
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(
-        folder,
-        &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ttg-test"),
-    );
-    openssl(folder, &format!("req {key} -keyout server.key -out server.req -subj /CN=server"));
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
-    openssl(
-        folder,
-        "x509 -req -in server.req -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 \
-         -extfile names",
-    );
-}
 
 #[tokio::test]
 async fn a_server_with_tls_is_trusted_by_its_own_authority_alone() {
