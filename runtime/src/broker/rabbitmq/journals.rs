@@ -116,3 +116,32 @@ impl Journals {
         kept.journals.remove(&job);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::target::Target;
+    use super::super::topology::Names;
+    use super::*;
+
+    #[test]
+    fn the_journal_that_nobody_asked_for_the_longest_makes_room() {
+        let target = Target::parse("amqp://h", None, None, Duration::from_secs(10));
+        let target = target.unwrap_or_else(|error| panic!("{error}"));
+        let link = Link::new(target, Names::new("ttg"), "a".to_owned(), Duration::from_secs(5));
+        let jobs: Vec<_> =
+            (0..=KEPT_MAX).map(|at| JobUid::from([u8::try_from(at).expect("few"); 16])).collect();
+        let journals = Journals::default();
+        for job in &jobs[..KEPT_MAX] {
+            journals.of(&link, *job);
+        }
+        journals.of(&link, jobs[0]);
+        journals.of(&link, jobs[KEPT_MAX]);
+        let kept = |job| {
+            journals.0.lock().unwrap_or_else(PoisonError::into_inner).journals.contains_key(job)
+        };
+        let gone: Vec<_> = jobs.iter().filter(|job| !kept(job)).collect();
+        assert_eq!(gone, [&jobs[1]]);
+    }
+}

@@ -9,6 +9,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::clock::{Clock, SystemClock};
+
+/// How long what a server started may take to end.
+const MAPPER_ENDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// How a server is started.
 pub(super) struct Launch {
     folder: PathBuf,
@@ -174,6 +179,16 @@ impl RabbitServer {
         }
     }
 
+    /// Its mapper of nodes refuses to end as long as it knows of one, which it does for a moment after
+    /// that was killed.
+    fn end_mapper(&self) {
+        let port = self.launch.ports.epmd;
+        let until = SystemClock.now().after(MAPPER_ENDS_WITHIN);
+        while TcpStream::connect(("127.0.0.1", port)).is_ok() && SystemClock.now() < until {
+            Command::new("epmd").args(["-port", &port.to_string(), "-kill"]).output().ok();
+        }
+    }
+
     /// Asks it something as `rabbitmqctl` does, and returns the answer.
     ///
     /// # Panics
@@ -189,8 +204,7 @@ impl RabbitServer {
 impl Drop for RabbitServer {
     fn drop(&mut self) {
         self.kill();
-        let port = self.launch.ports.epmd.to_string();
-        Command::new("epmd").args(["-port", &port, "-kill"]).output().ok();
+        self.end_mapper();
     }
 }
 

@@ -23,7 +23,8 @@ while kill -0 "$server" 2>/dev/null && [ "$free" -lt 5 ]; do
     if flock --nonblock --exclusive users true; then free=$((free + 1)); else free=0; fi
 done
 kill -9 "$(cat pid)" 2>/dev/null
-epmd -port "$ERL_EPMD_PORT" -kill >/dev/null 2>&1
+# It refuses as long as it knows of a node, which it does for a moment after that was killed.
+for _ in 1 2 3 4 5; do epmd -port "$ERL_EPMD_PORT" -kill >/dev/null 2>&1 && break; sleep 1; done
 rm -rf mnesia log place
 "#;
 

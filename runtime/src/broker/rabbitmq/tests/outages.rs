@@ -3,11 +3,16 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use lapin::options::QueueDeleteOptions;
+
 use super::{complete, connect, finish, one, submit};
 use crate::broker::conformance::{outcome, worker};
+use crate::broker::rabbitmq::letters::Letter;
+use crate::broker::rabbitmq::topology::Declaring;
 use crate::broker::rabbitmq::{RabbitServer, RabbitSpace};
 use crate::broker::{Broker, Committed, OutcomeCursor, OutcomePage};
 use crate::error::BrokerError;
+use crate::wire::RECORD_BYTES_MAX;
 
 const LEASE: Duration = Duration::from_secs(9);
 
@@ -87,7 +92,7 @@ async fn a_chunk_that_could_not_be_handed_out_during_an_alarm_is_charged_with_no
 }
 
 #[tokio::test]
-async fn books_are_read_anew_where_the_session_is_another() {
+async fn readers_go_on_where_they_were_in_another_session() {
     let space = RabbitSpace::fresh();
     let (url, namespace) = (space.url(), space.namespace().to_owned());
     let broker = connect((&url, &namespace), "a", LEASE).await;
@@ -106,4 +111,43 @@ async fn books_are_read_anew_where_the_session_is_another() {
     let key = |page: &OutcomePage| page.outcomes[0].key;
     assert_eq!((key(&first).chunk.0, key(&second).chunk.0), (0, 1));
     finish(&broker, &job).await;
+}
+
+/// What a loss of power may do to a stream, whose end is not on the disk when it is confirmed.
+#[tokio::test]
+async fn what_the_server_lost_is_not_known_any_more_in_the_next_session() {
+    let space = RabbitSpace::fresh();
+    let (url, namespace) = (space.url(), space.namespace().to_owned());
+    let broker = connect((&url, &namespace), "a", LEASE).await;
+    let job = submit(&broker, "lost", 2).await;
+    let delivery = one(&broker).await;
+    assert_eq!(complete(&broker, &delivery).await, Committed::First);
+    let completed = async || {
+        let progress = broker.progress(job.uid).await.expect("progress").expect("a job");
+        progress.chunks.completed
+    };
+    assert_eq!(completed().await, 1);
+    let link = &broker.consumer.link;
+    let session = link.session().await.expect("a session");
+    let channel = session.question().await.expect("a channel");
+    let journal = link.names.journal(job.uid);
+    let deleted = channel.queue_delete(journal.as_str().into(), QueueDeleteOptions::default());
+    deleted.await.expect("it was there");
+    let declare = async |declaring: Declaring<'_>| declaring.journal(job.uid).await;
+    session.declare(&link.names, declare).await.expect("an empty one");
+    link.cut().await;
+    assert_eq!(completed().await, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_could_read_is_not_sent() {
+    let space = RabbitSpace::fresh();
+    let (url, namespace) = (space.url(), space.namespace().to_owned());
+    let broker = connect((&url, &namespace), "a", LEASE).await;
+    let session = broker.consumer.link.session().await.expect("a session");
+    let letter =
+        |bytes| Letter::to_queue(&broker.consumer.link.names.dead, "message", vec![0; bytes]);
+    let refused = session.tell(&[letter(RECORD_BYTES_MAX + 1)]).await;
+    assert!(matches!(refused, Err(BrokerError::TooLarge { .. })), "{refused:?}");
+    assert_eq!(session.tell(&[letter(1)]).await.expect("the session lives"), [true]);
 }
