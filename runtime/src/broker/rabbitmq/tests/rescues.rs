@@ -76,6 +76,9 @@ async fn a_replay_that_the_server_lost_is_published_again() {
     let dead = outcome(&delivery.chunk, &worker("a"), &[1, 2]);
     broker.commit(&[(delivery.receipt, dead)]).await.expect("commit");
     let range = ParameterRange::new(1, 3).expect("two parameters");
+    // Or it brings the replay, ahead of being asked, before the queue is emptied.
+    let session = broker.consumer.link.session().await.expect("a session");
+    broker.consumer.source.lock().await.close_and_return(&session).await.expect("it is closed");
     broker.publish(&[replay(&delivery.chunk, 1, range)]).await.expect("publish");
     broker.consumer.empty_queues().await.expect("they can be emptied");
     let again = insist(&broker).await;
