@@ -18,7 +18,7 @@ use crate::signals::Signals;
 use crate::traces::Submitting;
 
 /// How often the job's progress is asked for at most.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often it is asked for when this process committed nothing.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);

@@ -175,9 +175,10 @@ impl Dispatcher {
                         compute.tell(ComputeMsg::Assign(work));
                     }
                 }
-                Effect::Settle(settlements) => {
+                Effect::Settle(settlements, urgency) => {
                     let reply_to = state.myself.clone();
-                    state.result_sink.tell(ResultSinkMsg::Settle { settlements, reply_to });
+                    let settle = ResultSinkMsg::Settle { settlements, urgency, reply_to };
+                    state.result_sink.tell(settle);
                 }
                 Effect::Hold(held) => {
                     let since = state.asked;

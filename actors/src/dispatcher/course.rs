@@ -7,7 +7,7 @@ use super::state::{DispatcherState, Effect};
 use super::table::Manner;
 use crate::attempt::{Attempt, span_of};
 use crate::chunk_name::ChunkName;
-use crate::result_sink::Settlement;
+use crate::result_sink::{Settlement, Urgency};
 
 /// The evaluations that one slot reports together, one after the other since `begun`.
 pub(super) struct Reported {
@@ -48,7 +48,17 @@ impl DispatcherState {
                 settlement.is_told_by(attempt);
             }
         }
-        (!settlements.is_empty()).then_some(Effect::Settle(settlements))
+        let urgency = self.urgency(&settlements);
+        (!settlements.is_empty()).then_some(Effect::Settle(settlements, urgency))
+    }
+
+    /// Outcomes may wait for others while every slot that asks for work gets some. Chunks that are
+    /// longer than what is read ahead gain nothing by it.
+    fn urgency(&self, settlements: &[Settlement]) -> Urgency {
+        let low = self.pace.refill_at();
+        let all_commits = settlements.iter().all(|s| matches!(s, Settlement::Commit { .. }));
+        let dry = low == 0 || self.ready.len() < self.slots.with_few(low).count();
+        if dry || !all_commits || self.draining { Urgency::Pressing } else { Urgency::MayLinger }
     }
 
     /// Others may have this one.

@@ -93,3 +93,44 @@ fn without_traces_nothing_is_kept_for_them() {
     let effects = on_evaluated(&mut state, vec![(DeliveryId(0), completed(1))], at(4));
     assert!(settlements(effects).iter().all(|settlement| told_by(settlement).is_none()));
 }
+
+fn urgency(effects: Vec<Effect>) -> Urgency {
+    let of = |effect| match effect {
+        Effect::Settle(_, urgency) => Some(urgency),
+        _ => None,
+    };
+    effects.into_iter().find_map(of).unwrap()
+}
+
+fn computed(id: u64, took: Duration) -> Vec<(DeliveryId, Evaluated)> {
+    let Evaluated::Completed { columns, dead, values, .. } = completed(1) else { unreachable!() };
+    vec![(DeliveryId(id), Evaluated::Completed { columns, dead, took, values })]
+}
+
+#[test]
+fn outcomes_wait_for_company_while_slots_have_work_and_not_beyond() {
+    let mut state = state(1);
+    received(&mut state, vec![fresh(0), fresh(1)]);
+    let short = Duration::from_millis(20);
+    let effects = on_evaluated(&mut state, computed(0, short), at(1));
+    assert_eq!(urgency(effects), Urgency::MayLinger, "the other one is computed meanwhile");
+    let effects = on_evaluated(&mut state, computed(1, short), at(2));
+    assert_eq!(urgency(effects), Urgency::Pressing, "the slot runs dry");
+    on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)], at(2));
+    received(&mut state, vec![fresh(2)]);
+    let failure = Evaluated::Failed(Failure::new(FailureKind::Kernel, None, "no"));
+    let effects = on_evaluated(&mut state, vec![(DeliveryId(2), failure)], at(4));
+    assert_eq!(urgency(effects), Urgency::Pressing, "others may wait for it");
+}
+
+#[test]
+fn outcomes_of_long_chunks_wait_for_nothing() {
+    let mut state = state(1);
+    received(&mut state, vec![fresh(0), fresh(1)]);
+    let long = Duration::from_millis(60);
+    on_evaluated(&mut state, computed(0, long), at(1));
+    on_settled(&mut state, vec![DeliveryId(0)], at(1));
+    received(&mut state, vec![fresh(2)]);
+    let effects = on_evaluated(&mut state, computed(1, long), at(2));
+    assert_eq!(urgency(effects), Urgency::Pressing);
+}

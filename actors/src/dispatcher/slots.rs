@@ -71,10 +71,15 @@ impl Slots {
         self.0.values().filter(|queue| queue.assigned.is_empty()).count()
     }
 
+    /// The slots with at most `low` assignments, each behind how many it has.
+    pub(super) fn with_few(&self, low: usize) -> impl Iterator<Item = (usize, SlotId)> {
+        let slots = self.0.iter().map(|(slot, queue)| (queue.assigned.len(), *slot));
+        slots.filter(move |(assigned, _)| *assigned <= low)
+    }
+
     /// The slots with at most `low` assignments, those with the fewest first.
     pub(super) fn hungry(&self, low: usize) -> Vec<SlotId> {
-        let few = self.0.iter().filter(|(_, queue)| queue.assigned.len() <= low);
-        let mut few: Vec<_> = few.map(|(slot, queue)| (queue.assigned.len(), *slot)).collect();
+        let mut few: Vec<_> = self.with_few(low).collect();
         few.sort_unstable();
         few.into_iter().map(|(_, slot)| slot).collect()
     }

@@ -19,7 +19,7 @@ use super::table::{InFlight, Manner, Stage, Table, manner};
 use crate::attempt::Attempt;
 use crate::chunk_name::ChunkName;
 use crate::lease_keeper::Held;
-use crate::result_sink::Settlement;
+use crate::result_sink::{Settlement, Urgency};
 
 /// How long a chunk whose kernel this worker lacks is kept from coming right back.
 const FOREIGN_KERNEL_DELAY: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ pub(super) enum Effect {
     /// Hand work to a slot.
     Assign(SlotId, Vec<Assignment>),
     /// Have the result sink settle these.
-    Settle(Vec<Settlement>),
+    Settle(Vec<Settlement>, Urgency),
     /// Have the lease keeper renew these.
     Hold(Vec<Held>),
     /// Have the lease keeper forget these.

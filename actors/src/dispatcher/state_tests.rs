@@ -80,7 +80,7 @@ pub(super) fn assigned(effects: &[Effect]) -> Vec<(u32, Vec<u64>)> {
 
 pub(super) fn settlements(effects: Vec<Effect>) -> Vec<Settlement> {
     let of = |effect| match effect {
-        Effect::Settle(settlements) => Some(settlements),
+        Effect::Settle(settlements, _) => Some(settlements),
         _ => None,
     };
     effects.into_iter().filter_map(of).flatten().collect()

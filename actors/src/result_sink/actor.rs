@@ -64,10 +64,10 @@ impl Actor for ResultSink {
         let ports = &self.0.ports;
         let _handling = Handling::begin(ActorKind::ResultSink, &ports.metrics, &*ports.clock);
         match message {
-            ResultSinkMsg::Settle { settlements, reply_to } => {
+            ResultSinkMsg::Settle { settlements, urgency, reply_to } => {
                 state.reply_to = Some(reply_to);
                 let myself = Address::new(myself, ActorKind::ResultSink, &ports.metrics);
-                match on_settle(&mut state.gathered, settlements, ports.clock.now()) {
+                match on_settle(&mut state.gathered, settlements, urgency, ports.clock.now()) {
                     // Behind what is in the mailbox already, which so joins the batch.
                     Some(Duration::ZERO) => myself.tell(ResultSinkMsg::Flush),
                     Some(wait) => myself.tell_after(wait, || ResultSinkMsg::Flush),

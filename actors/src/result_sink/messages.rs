@@ -13,9 +13,18 @@ use crate::dispatcher::DispatcherMsg;
 /// The result sink's public face.
 pub(crate) enum ResultSinkMsg {
     /// From the dispatcher: settle these and tell `reply_to` when they are.
-    Settle { settlements: Vec<Settlement>, reply_to: Address<DispatcherMsg> },
+    Settle { settlements: Vec<Settlement>, urgency: Urgency, reply_to: Address<DispatcherMsg> },
     /// From itself: settle what has gathered.
     Flush,
+}
+
+/// How long settlements may wait for company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Work is at hand meanwhile.
+    MayLinger,
+    /// Slots run dry until they are settled, or others wait for what is returned.
+    Pressing,
 }
 
 /// How a delivery is to end.

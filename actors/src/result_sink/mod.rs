@@ -1,10 +1,10 @@
-//! Settles deliveries at the broker, in batches: whatever gathers while one batch is on its way, or
-//! within a few milliseconds of it, is the next, so a lone outcome waits for nothing and a flood
-//! shares its transactions.
+//! Settles deliveries at the broker, in batches: while every slot has work at hand, outcomes wait up to
+//! 50 ms for company, and share a transaction; what somebody waits for takes all of them along, a few
+//! milliseconds after the batch before it at the earliest.
 
 mod actor;
 mod messages;
 mod state;
 
 pub(crate) use actor::ResultSink;
-pub(crate) use messages::{ResultSinkMsg, Settlement};
+pub(crate) use messages::{ResultSinkMsg, Settlement, Urgency};

@@ -5,15 +5,20 @@ use std::time::Duration;
 use ttg_runtime::broker::{GiveBack, Nack};
 use ttg_runtime::{DeliveryId, Outcome, Receipt, Timestamp, Values};
 
-use super::messages::Settlement;
+use super::messages::{Settlement, Urgency};
 use crate::attempt::Attempt;
 
 /// The most settlements of one batch. Brokers' scripts take no more values.
 pub(super) const BATCH_MAX: usize = 1_000;
 
 /// The least time from one batch to the next, so that chunks which end every millisecond share their
-/// transactions. What comes after a quiet moment waits for nothing.
+/// transactions. What is pressing after a quiet moment waits for nothing.
 const BATCH_EVERY: Duration = Duration::from_millis(4);
+
+/// How long what is not pressing waits for company: a transaction costs as much as half a millisecond
+/// of two threads that had better compute. It is also what a crash may cost in work beyond what
+/// is computed at the moment.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// This many settlements are a batch worth its transaction, whenever the one before it was.
 const BATCH_ENOUGH: usize = 200;
@@ -55,7 +60,8 @@ pub(super) struct Gathered {
 enum Asked {
     #[default]
     Nothing,
-    Later,
+    InTheEnd,
+    Soon,
     Now,
 }
 
@@ -63,6 +69,7 @@ enum Asked {
 pub(super) fn on_settle(
     state: &mut Gathered,
     settlements: Vec<Settlement>,
+    urgency: Urgency,
     now: Timestamp,
 ) -> Option<Duration> {
     state.waiting.extend(settlements);
@@ -70,8 +77,12 @@ pub(super) fn on_settle(
         return None;
     }
     let next = state.flushed.map_or(now, |flushed| flushed.after(BATCH_EVERY));
-    let wait = if state.waiting.len() < BATCH_ENOUGH { next.since(now) } else { Duration::ZERO };
-    let ask = if wait.is_zero() { Asked::Now } else { Asked::Later };
+    let (ask, wait) = match urgency {
+        _ if state.waiting.len() >= BATCH_ENOUGH => (Asked::Now, Duration::ZERO),
+        Urgency::Pressing if next <= now => (Asked::Now, Duration::ZERO),
+        Urgency::Pressing => (Asked::Soon, next.since(now)),
+        Urgency::MayLinger => (Asked::InTheEnd, LINGER),
+    };
     if ask <= state.asked {
         return None;
     }
@@ -143,9 +154,9 @@ mod tests {
     #[test]
     fn one_flush_is_asked_for_however_much_gathers() {
         let mut state = Gathered::default();
-        assert_eq!(on_settle(&mut state, vec![], at(0)), None);
-        assert_eq!(on_settle(&mut state, many(1..2), at(0)), Some(Duration::ZERO));
-        assert_eq!(on_settle(&mut state, many(2..4), at(0)), None);
+        assert_eq!(on_settle(&mut state, vec![], Urgency::Pressing, at(0)), None);
+        assert_eq!(on_settle(&mut state, many(1..2), Urgency::Pressing, at(0)), Some(Duration::ZERO));
+        assert_eq!(on_settle(&mut state, many(2..4), Urgency::Pressing, at(0)), None);
         let batch = on_flush(&mut state, at(0), || 0.0).unwrap();
         assert_eq!(batch.ids, [1, 2, 3].map(DeliveryId));
         assert_eq!(on_flush(&mut state, at(0), || 0.0), None);
@@ -154,14 +165,28 @@ mod tests {
     #[test]
     fn settlements_soon_after_a_batch_wait_for_company_and_late_or_many_ones_do_not() {
         let mut state = Gathered::default();
-        on_settle(&mut state, many(0..1), at(10));
+        on_settle(&mut state, many(0..1), Urgency::Pressing, at(10));
         on_flush(&mut state, at(10), || 0.0);
-        assert_eq!(on_settle(&mut state, many(1..2), at(11)), Some(Duration::from_millis(3)));
-        assert_eq!(on_settle(&mut state, many(2..3), at(12)), None, "it comes with the other");
-        assert_eq!(on_settle(&mut state, many(3..300), at(12)), Some(Duration::ZERO));
-        assert_eq!(on_settle(&mut state, many(300..301), at(12)), None);
+        assert_eq!(on_settle(&mut state, many(1..2), Urgency::Pressing, at(11)), Some(Duration::from_millis(3)));
+        assert_eq!(on_settle(&mut state, many(2..3), Urgency::Pressing, at(12)), None, "it comes with the other");
+        assert_eq!(on_settle(&mut state, many(3..300), Urgency::Pressing, at(12)), Some(Duration::ZERO));
+        assert_eq!(on_settle(&mut state, many(300..301), Urgency::Pressing, at(12)), None);
         on_flush(&mut state, at(12), || 0.0);
-        assert_eq!(on_settle(&mut state, many(301..302), at(16)), Some(Duration::ZERO));
+        assert_eq!(on_settle(&mut state, many(301..302), Urgency::Pressing, at(16)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_not_pressing_waits_for_what_is() {
+        let mut state = Gathered::default();
+        assert_eq!(on_settle(&mut state, many(0..1), Urgency::MayLinger, at(10)), Some(LINGER));
+        assert_eq!(on_settle(&mut state, many(1..2), Urgency::MayLinger, at(20)), None);
+        let now = Some(Duration::ZERO);
+        assert_eq!(on_settle(&mut state, many(2..3), Urgency::Pressing, at(30)), now);
+        assert_eq!(on_flush(&mut state, at(30), || 0.0).unwrap().ids.len(), 3);
+        assert_eq!(on_settle(&mut state, many(3..4), Urgency::MayLinger, at(31)), Some(LINGER));
+        let soon = Some(Duration::from_millis(2));
+        assert_eq!(on_settle(&mut state, many(4..5), Urgency::Pressing, at(32)), soon);
+        assert_eq!(on_settle(&mut state, many(5..300), Urgency::MayLinger, at(32)), now);
     }
 
     #[test]
@@ -173,7 +198,7 @@ mod tests {
         };
         let delay = Duration::from_secs(4);
         let delayed = Settlement::give_back(DeliveryId(1), receipt(1), delay);
-        on_settle(&mut state, vec![delayed, give_back(2)], at(0));
+        on_settle(&mut state, vec![delayed, give_back(2)], Urgency::Pressing, at(0));
         let backs = on_flush(&mut state, at(0), || 0.5).unwrap().give_backs;
         assert_eq!([backs[0].retry_in, backs[1].retry_in], [delay * 5 / 4, Duration::ZERO]);
     }
@@ -181,7 +206,7 @@ mod tests {
     #[test]
     fn a_batch_is_bounded_and_the_rest_follows() {
         let mut state = Gathered::default();
-        on_settle(&mut state, many(0..1_500), at(0));
+        on_settle(&mut state, many(0..1_500), Urgency::Pressing, at(0));
         assert_eq!(on_flush(&mut state, at(0), || 0.0).unwrap().give_backs.len(), BATCH_MAX);
         assert_eq!(on_flush(&mut state, at(0), || 0.0).unwrap().give_backs.len(), 500);
         assert_eq!(on_flush(&mut state, at(0), || 0.0), None);
