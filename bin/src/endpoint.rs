@@ -160,8 +160,7 @@ impl Watched {
     /// What only the broker knows is asked for when it is scraped.
     async fn count_queue(&self) -> Result<(), BrokerError> {
         let mut depths = [0; 5];
-        for job in self.broker.jobs().await? {
-            let Some(progress) = self.broker.progress(job.uid).await? else { continue };
+        for (job, progress) in self.broker.glance().await? {
             let JobProgress { state, chunks, parameters, .. } = progress;
             let counts =
                 [chunks.ready, chunks.in_flight, chunks.delayed, chunks.completed, chunks.dead];

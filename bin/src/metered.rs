@@ -67,6 +67,10 @@ impl Broker for Metered {
         self.call(BrokerOperation::Jobs, self.broker.jobs()).await
     }
 
+    async fn glance(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+        self.call(BrokerOperation::Jobs, self.broker.glance()).await
+    }
+
     async fn publish(&self, chunks: &[Chunk]) -> Result<Published, BrokerError> {
         self.call(BrokerOperation::Publish, self.broker.publish(chunks)).await
     }

@@ -1,8 +1,9 @@
 //! `--values`: every parameter's value, once, whatever happened to it.
 
-use ttg_runtime::broker::RedisServer;
+use ttg_runtime::broker::{RabbitSpace, RedisServer};
 use ttg_tests::{Sandbox, Signal, peak_memory_of_children, python};
 
+use crate::places::Place;
 use crate::sandbox;
 
 /// What python's own readers make of a file of values: each parameter and its value, in their order.
@@ -76,6 +77,12 @@ fn on_redis_neither() {
     kill_and_compare(&sandbox);
     let uid = sandbox.look("shaken").expect("it is there").uid;
     assert_eq!(server.ask(&["HLEN", &format!("ttg:values:{uid}")]), "300");
+}
+
+#[test]
+fn nor_on_rabbitmq() {
+    let space = RabbitSpace::fresh();
+    kill_and_compare(&space.sandbox());
 }
 
 /// Workers die while they compute the job `shaken`; then every parameter has one value or is dead.

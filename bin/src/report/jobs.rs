@@ -40,12 +40,8 @@ impl JobsReport {
     ) -> Result<Self, CommandError> {
         let mut report = Self { broker: url, jobs: Vec::new() };
         let Some(broker) = broker else { return Ok(report) };
-        let jobs = broker.jobs().await;
-        for job in jobs.map_err(CommandError::broker("the jobs could not be listed"))? {
-            let progress = broker.progress(job.uid).await;
-            let progress = progress.map_err(CommandError::broker("a job could not be read"))?;
-            // Purged meanwhile.
-            let Some(progress) = progress else { continue };
+        let jobs = broker.glance().await;
+        for (job, progress) in jobs.map_err(CommandError::broker("the jobs could not be listed"))? {
             report.jobs.push(JobLine {
                 job: job.name.to_string(),
                 uid: job.uid.to_string(),

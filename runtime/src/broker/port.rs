@@ -136,6 +136,18 @@ pub trait Broker: Send + Sync {
     /// All jobs, oldest first, but for those whose record does not decode: the log names them.
     async fn jobs(&self) -> Result<Vec<JobRecord>, BrokerError>;
 
+    /// All jobs and how far they are, for who looks again and again, as a dashboard does: after the
+    /// first time, what happened in the last moments may be missing. A look leaves nothing behind.
+    async fn glance(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+        let mut seen = Vec::new();
+        for job in self.jobs().await? {
+            let progress = self.progress(job.uid).await?;
+            // Purged meanwhile, if there is none.
+            seen.extend(progress.map(|progress| (job, progress)));
+        }
+        Ok(seen)
+    }
+
     /// Adds chunks of registered jobs. Idempotent: a chunk whose key waits or has an outcome is
     /// not added again. The original cut is published in ascending order; see
     /// [`JobProgress::published`]. All or nothing per call where the backend can.

@@ -32,7 +32,7 @@ pub fn job(name: &str, chunks: u64, chunk_size: u64) -> JobRecord {
             options: BTreeMap::from([("simulate-work-ms".to_owned(), "0".to_owned())]),
             chunk_size: NonZeroU64::new(chunk_size).expect("a chunk has parameters"),
             policy: JobPolicy::default(),
-            values: false,
+            values: true,
         },
         submitted_at: WallTime(1_800_000_000_000),
         build: "conformance".to_owned(),

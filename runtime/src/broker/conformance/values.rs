@@ -53,7 +53,8 @@ pub async fn the_values_that_an_outcome_names_stay<H: Harness>() {
     assert_eq!(b.commit(deliveries[0].receipt, by_b).await, Committed::First);
     a.store(&late).await;
     let by_a = naming(&late, outcome(chunk, &a.worker, &[]));
-    assert_eq!(a.commit(deliveries[0].receipt, by_a).await, Committed::Duplicate);
+    let late = a.commit(deliveries[0].receipt, by_a).await;
+    assert!(late == Committed::Duplicate || !world.capabilities().exact_commits);
     let outcomes = world.submitter.outcomes(&world.job, 10).await;
     assert_eq!(outcomes[0].values, Some(KeptValues { id: won[0].at.id, records: 1 }));
     for records in [won, neighbour] {

@@ -21,6 +21,7 @@ use super::settle::Return;
 use super::source::Source;
 use super::target::{Identity, Target};
 use super::topology::Names;
+use super::values::Shelves;
 use crate::broker::Broker;
 use crate::broker::port::{
     Capabilities, Committed, GiveBack, Nack, Published, Registered, Renewed, Settled,
@@ -32,6 +33,7 @@ use crate::error::BrokerError;
 use crate::ids::{JobName, JobUid, WorkerId};
 use crate::job::JobRecord;
 use crate::outcome::Outcome;
+use crate::values::{ValuesAt, ValuesRecord};
 
 /// How long the first connection is tried for.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
@@ -84,6 +86,7 @@ pub(super) struct Consumer {
     pub(super) journals: Journals,
     pub(super) registry: Mutex<Registry>,
     pub(super) pages: Mutex<Pages>,
+    pub(super) values: Mutex<Shelves>,
     pub(super) proofs: Proofs,
     pub(super) watched: Mutex<Watched>,
     pub(super) lease: Duration,
@@ -118,6 +121,7 @@ impl RabbitBroker {
             journals: Journals::default(),
             registry: Mutex::new(Registry::new(&link)),
             pages: Mutex::default(),
+            values: Mutex::default(),
             proofs: Proofs::new(lease),
             watched: Mutex::default(),
             lease,
@@ -148,7 +152,7 @@ impl Broker for RabbitBroker {
             name: "rabbitmq",
             renewable_leases: false,
             immediate_progress: true,
-            values: false,
+            values: true,
             longest_attempt: Some(LONGEST_ATTEMPT),
             exact_commits: false,
         }
@@ -170,6 +174,10 @@ impl Broker for RabbitBroker {
         self.consumer.all_jobs().await
     }
 
+    async fn glance(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+        self.consumer.glance_at_jobs().await
+    }
+
     async fn publish(&self, chunks: &[Chunk]) -> Result<Published, BrokerError> {
         self.consumer.publish_missing(chunks).await
     }
@@ -182,6 +190,14 @@ impl Broker for RabbitBroker {
     /// Extends nothing: tells what the connection and the jobs' journals say.
     async fn renew(&self, receipts: &[Receipt]) -> Result<Vec<Renewed>, BrokerError> {
         self.consumer.still_held(receipts).await
+    }
+
+    async fn store_values(&self, records: &[ValuesRecord]) -> Result<(), BrokerError> {
+        self.consumer.store_records(records).await
+    }
+
+    async fn values(&self, places: &[ValuesAt]) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
+        self.consumer.read_records(places).await
     }
 
     async fn commit(&self, outcomes: &[(Receipt, Outcome)]) -> Result<Vec<Committed>, BrokerError> {

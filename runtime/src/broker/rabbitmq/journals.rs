@@ -38,6 +38,12 @@ impl Journal {
         self.read_to(&mark).await
     }
 
+    /// Likewise, for who looks again.
+    pub(super) async fn glance(&mut self, link: &Link) -> Result<bool, BrokerError> {
+        let Some(mark) = self.tail.lately(link).await? else { return Ok(false) };
+        self.read_to(&mark).await
+    }
+
     /// Likewise, as far as it comes soon.
     pub(super) async fn look(&mut self, link: &Link) -> Result<bool, BrokerError> {
         let mark = self.tail.soon(link).await?;

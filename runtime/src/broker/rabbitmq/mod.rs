@@ -45,6 +45,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod values;
 mod wire;
 
 pub use adapter::{RabbitBroker, RabbitConfig};

@@ -48,6 +48,12 @@ impl Registry {
         self.read_to(link, &mark).await
     }
 
+    /// Likewise, for who looks again.
+    async fn glance(&mut self, link: &Link) -> Result<(), BrokerError> {
+        let mark = self.tail.lately(link).await?.ok_or_else(|| gone(link))?;
+        self.read_to(link, &mark).await
+    }
+
     /// Likewise, as far as it comes soon.
     async fn look(&mut self, link: &Link) -> Result<(), BrokerError> {
         let mark = self.tail.soon(link).await?;
@@ -135,6 +141,9 @@ impl Consumer {
         let session = self.link.session().await?;
         session
             .declare(&self.link.names, async |declaring: super::topology::Declaring<'_>| {
+                if job.spec.values {
+                    declaring.values(job.uid).await?;
+                }
                 declaring.journal(job.uid).await
             })
             .await?;
@@ -145,7 +154,7 @@ impl Consumer {
             Some(known) if known.job == job.uid => Ok(Registered::New),
             Some(known) => {
                 let existing = known.record()?;
-                self.delete_journal(job.uid).await?;
+                self.delete_streams(job.uid).await?;
                 self.deed(&Deed::Purged(job.uid)).await?;
                 Ok(Registered::Existing(Box::new(existing)))
             }
@@ -164,6 +173,13 @@ impl Consumer {
     pub(super) async fn all_jobs(&self) -> Result<Vec<JobRecord>, BrokerError> {
         let mut registry = self.registry.lock().await;
         registry.catch_up(&self.link).await?;
+        Ok(registry.records())
+    }
+
+    /// Likewise, for who looks again.
+    pub(super) async fn jobs_at_a_glance(&self) -> Result<Vec<JobRecord>, BrokerError> {
+        let mut registry = self.registry.lock().await;
+        registry.glance(&self.link).await?;
         Ok(registry.records())
     }
 
@@ -211,11 +227,12 @@ impl Consumer {
         let known = registry.jobs.iter().any(|known| known.job == job);
         if known || registry.prepared.contains(&job) {
             // The journal first: as long as the registry has the job, a purge can be repeated.
-            self.delete_journal(job).await?;
+            self.delete_streams(job).await?;
             self.deed(&Deed::Purged(job)).await?;
             registry.catch_up(&self.link).await?;
         }
         self.journals.forget(job);
+        self.values.lock().await.forget(job);
         Ok(known)
     }
 
@@ -240,11 +257,16 @@ impl Consumer {
         Ok(purged)
     }
 
-    async fn delete_journal(&self, job: JobUid) -> Result<(), BrokerError> {
+    /// The journal first: what has none is not written any more, and values are of no use without it.
+    async fn delete_streams(&self, job: JobUid) -> Result<(), BrokerError> {
         let session = self.link.session().await?;
         let channel = session.question().await?;
-        let name = self.link.names.journal(job);
-        let deleting = channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default());
-        session.answer(deleting).await?.map_err(|error| session.fault(error)).map(drop)
+        let names = &self.link.names;
+        for name in [names.journal(job), names.values(job)] {
+            let name = name.as_str().into();
+            let deleting = channel.queue_delete(name, QueueDeleteOptions::default());
+            session.answer(deleting).await?.map_err(|error| session.fault(error))?;
+        }
+        Ok(())
     }
 }

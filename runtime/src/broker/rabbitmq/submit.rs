@@ -6,6 +6,7 @@ use lapin::options::QueuePurgeOptions;
 
 use super::adapter::Consumer;
 use super::fault::is_not_there;
+use super::journals::Journal;
 use super::letters::Letter;
 use super::topology::Level;
 use super::wire::{Entry, Place, Task};
@@ -16,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::delivery::Receipt;
 use crate::error::BrokerError;
 use crate::ids::{Generation, JobUid};
+use crate::job::JobRecord;
 use crate::wire::encode;
 
 impl Consumer {
@@ -76,9 +78,30 @@ impl Consumer {
         if !journal.catch_up(&self.link).await? {
             return Ok(None);
         }
+        self.progress_in(&journal, &record).await.map(Some)
+    }
+
+    async fn progress_in(
+        &self,
+        journal: &Journal,
+        record: &JobRecord,
+    ) -> Result<JobProgress, BrokerError> {
         let gone = self.gone(journal.ledger.holders()).await?;
-        let now = SystemClock.wall();
-        Ok(Some(journal.ledger.progress(&record.spec, &gone, now)))
+        Ok(journal.ledger.progress(&record.spec, &gone, SystemClock.wall()))
+    }
+
+    /// All jobs, by what has arrived of their journals.
+    pub(super) async fn glance_at_jobs(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+        let mut seen = Vec::new();
+        for record in self.jobs_at_a_glance().await? {
+            let journal = self.journals.of(&self.link, record.uid);
+            let mut journal = journal.lock().await;
+            if journal.glance(&self.link).await? {
+                let progress = self.progress_in(&journal, &record).await?;
+                seen.push((record, progress));
+            }
+        }
+        Ok(seen)
     }
 
     /// Which of these sessions have ended. A session has a queue that goes with it, and a letter to one

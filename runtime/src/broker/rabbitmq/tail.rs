@@ -11,6 +11,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Consumer};
+use tokio::time::Instant;
 
 use super::letters::Letter;
 use super::link::Link;
@@ -22,8 +23,14 @@ use crate::randomness::{Randomness, SystemRandomness};
 /// most.
 const AHEAD: u16 = 32;
 
+/// Likewise, where each may have a megabyte.
+const AHEAD_OF_LARGE: u16 = 4;
+
 /// Without a mark, a stream has ended when nothing came for this long.
 const SOON: Duration = Duration::from_millis(250);
+
+/// Who looks again and again waits for the next message this long, and for all of them [`SOON`].
+const LATELY: Duration = Duration::from_millis(20);
 
 /// What a marker says it is.
 const MARK: &str = "mark";
@@ -43,6 +50,7 @@ pub(super) enum Start {
 pub(super) struct Tail {
     stream: String,
     start: Start,
+    ahead: u16,
     open: Option<Open>,
     /// The session that it was read in.
     session: Option<u64>,
@@ -54,12 +62,22 @@ struct Open {
     session: Arc<Session>,
     channel: Channel,
     consumer: Consumer,
+    /// So many are acknowledged at a time.
+    window: u16,
     unacknowledged: u16,
     last: u64,
 }
 
-/// The end of the stream when it was looked for; of one that is read without a mark, unknown.
-pub(super) struct Mark(Option<Vec<u8>>);
+/// The end of the stream when it was looked for.
+pub(super) enum Mark {
+    At(Vec<u8>),
+    /// Where nothing comes for a while.
+    Soon,
+    /// Likewise, for those who look again: a short while, and not beyond this.
+    Lately(Instant),
+    /// The next message is known to be there.
+    Beyond,
+}
 
 /// The next message before a mark.
 pub(super) enum Next {
@@ -75,7 +93,27 @@ pub(super) enum Next {
 
 impl Tail {
     pub(super) fn new(stream: String, start: Start) -> Self {
-        Self { stream, start, open: None, session: None, again: false }
+        Self { stream, start, ahead: AHEAD, open: None, session: None, again: false }
+    }
+
+    /// Likewise, of a stream whose messages are large.
+    pub(super) fn of_large(stream: String) -> Self {
+        Self { ahead: AHEAD_OF_LARGE, ..Self::new(stream, Start::At(0)) }
+    }
+
+    /// The offset of the next message.
+    pub(super) fn position(&self) -> u64 {
+        match self.start {
+            Start::At(offset) => offset,
+            Start::Ago(_) => 0,
+        }
+    }
+
+    /// Goes to where the next message is the one at `offset`.
+    pub(super) fn seek(&mut self, offset: u64) {
+        if self.position() != offset {
+            (self.start, self.open) = (Start::At(offset), None);
+        }
     }
 
     /// Whether a mark that was made can still be reached.
@@ -93,7 +131,17 @@ impl Tail {
             return Ok(None);
         }
         self.reopen(session).await?;
-        Ok(Some(Mark(Some(id))))
+        Ok(Some(Mark::At(id)))
+    }
+
+    /// As good as the present end for who has read to a mark before and looks again: nothing is written.
+    /// `None` if there is no such stream.
+    pub(super) async fn lately(&mut self, link: &Link) -> Result<Option<Mark>, BrokerError> {
+        let session = link.session().await?;
+        if self.is_open_in(&session) {
+            return Ok(Some(Mark::Lately(Instant::now() + SOON)));
+        }
+        self.mark(link).await
     }
 
     /// As good as the present end, without writing anything: for those who look again later. If there is
@@ -101,13 +149,16 @@ impl Tail {
     pub(super) async fn soon(&mut self, link: &Link) -> Result<Mark, BrokerError> {
         let session = link.session().await?;
         self.reopen(session).await?;
-        Ok(Mark(None))
+        Ok(Mark::Soon)
     }
 
-    async fn reopen(&mut self, session: Arc<Session>) -> Result<(), BrokerError> {
-        let is_open =
-            |open: &Open| open.session.id == session.id && open.channel.status().connected();
-        if self.open.as_ref().is_some_and(is_open) {
+    fn is_open_in(&self, session: &Session) -> bool {
+        self.is_open() && self.open.as_ref().is_some_and(|open| open.session.id == session.id)
+    }
+
+    /// Makes sure that it is read, where it was.
+    pub(super) async fn reopen(&mut self, session: Arc<Session>) -> Result<(), BrokerError> {
+        if self.is_open_in(&session) {
             return Ok(());
         }
         let is_other = self.session.replace(session.id).is_some_and(|before| before != session.id);
@@ -120,7 +171,7 @@ impl Tail {
 
     async fn consume(&self, session: Arc<Session>) -> Result<Open, BrokerError> {
         let channel = session.question().await?;
-        let qos = channel.basic_qos(AHEAD, BasicQosOptions::default());
+        let qos = channel.basic_qos(self.ahead, BasicQosOptions::default());
         session.answer(qos).await?.map_err(|error| session.fault(error))?;
         let mut arguments = FieldTable::default();
         let offset = match self.start {
@@ -138,7 +189,8 @@ impl Tail {
             arguments,
         );
         let consumer = session.answer(consuming).await?.map_err(|error| session.fault(error))?;
-        Ok(Open { session, channel, consumer, unacknowledged: 0, last: 0 })
+        let window = self.ahead / 2;
+        Ok(Open { session, channel, consumer, window, unacknowledged: 0, last: 0 })
     }
 
     /// Reads on. If this is dropped, the stream is opened anew, where it was, by the next mark.
@@ -149,11 +201,14 @@ impl Tail {
         let Some(mut open) = self.open.take() else { return Err(self.lost()) };
         loop {
             let next = next(&mut open.consumer);
-            let arrived = if mark.0.is_some() {
-                open.session.answer(next).await?
-            } else if let Ok(arrived) = tokio::time::timeout(SOON, next).await {
-                arrived
-            } else {
+            let arrived = match mark {
+                Mark::At(_) | Mark::Beyond => Ok(open.session.answer(next).await?),
+                Mark::Soon => tokio::time::timeout(SOON, next).await,
+                Mark::Lately(until) => {
+                    tokio::time::timeout_at((*until).min(Instant::now() + LATELY), next).await
+                }
+            };
+            let Ok(arrived) = arrived else {
                 open.settle().await?;
                 self.open = Some(open);
                 return Ok(Next::End);
@@ -174,7 +229,7 @@ impl Tail {
             }
             let kind = delivery.properties.kind().as_ref().map(ShortString::as_str);
             match kind {
-                Some(MARK) if Some(&delivery.data) == mark.0.as_ref() => {
+                Some(MARK) if matches!(mark, Mark::At(id) if *id == delivery.data) => {
                     open.settle().await?;
                     self.open = Some(open);
                     return Ok(Next::End);
@@ -201,7 +256,7 @@ impl Open {
     async fn acknowledge(&mut self, delivery: &Delivery) -> Result<(), BrokerError> {
         self.unacknowledged += 1;
         self.last = delivery.delivery_tag;
-        if self.unacknowledged >= AHEAD / 2 { self.settle().await } else { Ok(()) }
+        if self.unacknowledged >= self.window { self.settle().await } else { Ok(()) }
     }
 
     async fn settle(&mut self) -> Result<(), BrokerError> {

@@ -12,6 +12,7 @@ use crate::job::JobRecord;
 mod access;
 mod crashes;
 mod foreign;
+mod looks;
 mod outages;
 mod rescues;
 

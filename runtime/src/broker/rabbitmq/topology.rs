@@ -62,6 +62,11 @@ impl Names {
         format!("{}.results.{job}", self.namespace)
     }
 
+    /// The stream of a job's values, if it keeps them.
+    pub(super) fn values(&self, job: JobUid) -> String {
+        format!("{}.values.{job}", self.namespace)
+    }
+
     /// The queue that lives as long as a session does.
     pub(super) fn session(&self, session: u64) -> String {
         format!("{}.session.{session:016x}", self.namespace)
@@ -204,6 +209,11 @@ impl Declaring<'_> {
             )
             .await
             .map_err(|error| of_declaring(error, &name, self.broker))
+    }
+
+    /// What keeps a job's values.
+    pub(super) async fn values(&self, job: JobUid) -> Result<(), BrokerError> {
+        self.queue(&self.names.values(job), table(&[("x-queue-type", text("stream"))])).await
     }
 
     /// A queue that keeps nothing and goes with this connection.
