@@ -2,6 +2,7 @@
 
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use ttg_runtime::broker::conformance::SteppedClock;
 use ttg_runtime::broker::{RabbitServer, RedisServer};
 use ttg_tests::{Sandbox, Signal, SmallDisk};
 
@@ -18,6 +19,7 @@ pub(crate) trait Server {
     /// From now on it has no room for more.
     fn fill(&self);
     fn free(&self);
+    fn clock(&self) -> &SteppedClock;
 }
 
 impl Server for RedisServer {
@@ -47,6 +49,10 @@ impl Server for RedisServer {
 
     fn free(&self) {
         self.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    }
+
+    fn clock(&self) -> &SteppedClock {
+        Self::clock(self)
     }
 }
 
@@ -78,6 +84,10 @@ impl Server for RabbitServer {
     fn free(&self) {
         self.ask(&["set_vm_memory_high_watermark", "0.4"]);
     }
+
+    fn clock(&self) -> &SteppedClock {
+        Self::clock(self)
+    }
 }
 
 /// A broker under test.
@@ -99,11 +109,11 @@ impl Backend {
     }
 
     pub(crate) fn redis() -> Self {
-        Self::served("redis", RedisServer::start_with(&["--appendonly", "yes"]))
+        Self::served("redis", RedisServer::start_by(SteppedClock::new(), &["--appendonly", "yes"]))
     }
 
     pub(crate) fn rabbitmq() -> Self {
-        Self::served("rabbitmq", RabbitServer::start())
+        Self::served("rabbitmq", RabbitServer::start_by(SteppedClock::new()))
     }
 
     fn served(name: &'static str, server: impl Server + 'static) -> Self {
@@ -141,6 +151,14 @@ impl Backend {
             server.launch();
             self.away = false;
         }
+    }
+
+    /// The wall clock of a server.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn clock(&self) -> &SteppedClock {
+        self.server().expect("a file has no clock").clock()
     }
 
     pub(crate) fn freeze(&self) {
