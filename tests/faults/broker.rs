@@ -19,7 +19,8 @@ pub(crate) trait Server {
     /// From now on it has no room for more.
     fn fill(&self);
     fn free(&self);
-    fn clock(&self) -> &SteppedClock;
+    /// Its wall clock, if that can be stepped and decides anything while it runs.
+    fn clock(&self) -> Option<&SteppedClock>;
 }
 
 impl Server for RedisServer {
@@ -51,8 +52,8 @@ impl Server for RedisServer {
         self.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     }
 
-    fn clock(&self) -> &SteppedClock {
-        Self::clock(self)
+    fn clock(&self) -> Option<&SteppedClock> {
+        Some(Self::clock(self))
     }
 }
 
@@ -85,8 +86,8 @@ impl Server for RabbitServer {
         self.ask(&["set_vm_memory_high_watermark", "0.4"]);
     }
 
-    fn clock(&self) -> &SteppedClock {
-        Self::clock(self)
+    fn clock(&self) -> Option<&SteppedClock> {
+        None
     }
 }
 
@@ -113,7 +114,7 @@ impl Backend {
     }
 
     pub(crate) fn rabbitmq() -> Self {
-        Self::served("rabbitmq", RabbitServer::start_by(SteppedClock::new()))
+        Self::served("rabbitmq", RabbitServer::start())
     }
 
     fn served(name: &'static str, server: impl Server + 'static) -> Self {
@@ -130,6 +131,9 @@ impl Backend {
         let file = self.server.is_none();
         let befalls = |fault: &Fault| match fault {
             Fault::NoRoom => !file || self.disk.is_some(),
+            Fault::ClockForward | Fault::ClockBack => {
+                self.server().is_some_and(|server| server.clock().is_some())
+            }
             fault => !file || fault.befalls_a_file(),
         };
         Fault::ALL.into_iter().filter(befalls).collect()
@@ -153,12 +157,14 @@ impl Backend {
         }
     }
 
-    /// The wall clock of a server.
+    /// The wall clock of a server that has one of its own.
     ///
     /// # Panics
     /// If there is none.
     pub(crate) fn clock(&self) -> &SteppedClock {
-        self.server().expect("a file has no clock").clock()
+        self.server()
+            .and_then(|server| server.clock())
+            .expect("nothing is stepped where there is none")
     }
 
     pub(crate) fn freeze(&self) {

@@ -109,7 +109,7 @@ fn round(
     let mut lasting: Vec<(Timestamp, Mend)> = Vec::new();
     while faults.len() < usize::try_from(count).expect("it is small") || !lasting.is_empty() {
         if faults.len() < usize::try_from(count).expect("it is small") {
-            let fault = choose(&backend.faults(), &faults, randomness);
+            let fault = choose(&kinds(backend), &faults, randomness);
             if fault.is_of_the_broker() {
                 // One at a time: what is frozen cannot be asked, what is away cannot be frozen.
                 let of_the_broker =
@@ -197,7 +197,19 @@ fn mend(what: &Mend, backend: &mut Backend, pool: &Pool) {
 
 /// `TTG_TEST_FAULTS`, for who wants a longer run.
 fn wanted() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
-    let asked = std::env::var("TTG_TEST_FAULTS");
-    asked.map_or(FAULTS, |asked| asked.parse().expect("a number of faults"))
+    asked("TTG_TEST_FAULTS").map_or(FAULTS, |asked| asked.parse().expect("a number of faults"))
+}
+
+/// What can happen to the broker; of that, where `TTG_TEST_FAULT` says a word, what has it in its name.
+fn kinds(backend: &Backend) -> Vec<Fault> {
+    let word = asked("TTG_TEST_FAULT").unwrap_or_default();
+    let mut kinds = backend.faults();
+    kinds.retain(|fault| fault.to_string().contains(&word));
+    assert!(!kinds.is_empty(), "nothing that can happen here is called `{word}`");
+    kinds
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
+fn asked(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
