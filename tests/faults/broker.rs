@@ -2,6 +2,7 @@
 
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use ttg_runtime::broker::conformance::SteppedClock;
 use ttg_runtime::broker::{RabbitServer, RedisServer};
 use ttg_tests::{Sandbox, Signal, SmallDisk};
 
@@ -18,6 +19,8 @@ pub(crate) trait Server {
     /// From now on it has no room for more.
     fn fill(&self);
     fn free(&self);
+    /// Its wall clock, if that can be stepped and decides anything while it runs.
+    fn clock(&self) -> Option<&SteppedClock>;
 }
 
 impl Server for RedisServer {
@@ -47,6 +50,10 @@ impl Server for RedisServer {
 
     fn free(&self) {
         self.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    }
+
+    fn clock(&self) -> Option<&SteppedClock> {
+        Some(Self::clock(self))
     }
 }
 
@@ -78,6 +85,10 @@ impl Server for RabbitServer {
     fn free(&self) {
         self.ask(&["set_vm_memory_high_watermark", "0.4"]);
     }
+
+    fn clock(&self) -> Option<&SteppedClock> {
+        None
+    }
 }
 
 /// A broker under test.
@@ -99,7 +110,7 @@ impl Backend {
     }
 
     pub(crate) fn redis() -> Self {
-        Self::served("redis", RedisServer::start_with(&["--appendonly", "yes"]))
+        Self::served("redis", RedisServer::start_by(SteppedClock::new(), &["--appendonly", "yes"]))
     }
 
     pub(crate) fn rabbitmq() -> Self {
@@ -120,6 +131,9 @@ impl Backend {
         let file = self.server.is_none();
         let befalls = |fault: &Fault| match fault {
             Fault::NoRoom => !file || self.disk.is_some(),
+            Fault::ClockForward | Fault::ClockBack => {
+                self.server().is_some_and(|server| server.clock().is_some())
+            }
             fault => !file || fault.befalls_a_file(),
         };
         Fault::ALL.into_iter().filter(befalls).collect()
@@ -141,6 +155,16 @@ impl Backend {
             server.launch();
             self.away = false;
         }
+    }
+
+    /// The wall clock of a server that has one of its own.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn clock(&self) -> &SteppedClock {
+        self.server()
+            .and_then(|server| server.clock())
+            .expect("nothing is stepped where there is none")
     }
 
     pub(crate) fn freeze(&self) {

@@ -25,10 +25,14 @@ pub(crate) enum Fault {
     Reset,
     /// What passes between a worker and the broker is late.
     Delay,
+    /// The wall clock of the broker's machine is stepped forward.
+    ClockForward,
+    /// It is stepped back.
+    ClockBack,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Kill,
         Self::Freeze,
         Self::ScaleDown,
@@ -39,13 +43,16 @@ impl Fault {
         Self::CutOff,
         Self::Reset,
         Self::Delay,
+        Self::ClockForward,
+        Self::ClockBack,
     ];
 
     pub(crate) fn is_of_the_broker(self) -> bool {
         matches!(self, Self::BrokerKill | Self::BrokerFreeze | Self::NoRoom)
     }
 
-    /// Whether a store in a file can suffer it: nobody serves it, and nothing is between.
+    /// Whether a store in a file can suffer it: nobody serves it, nothing is between, and no clock that
+    /// can be stepped decides anything.
     pub(crate) fn befalls_a_file(self) -> bool {
         matches!(
             self,
@@ -67,6 +74,8 @@ impl fmt::Display for Fault {
             Self::CutOff => "worker cut off beyond its lease",
             Self::Reset => "all connections reset",
             Self::Delay => "network slow",
+            Self::ClockForward => "clock of the broker stepped forward",
+            Self::ClockBack => "clock of the broker stepped back",
         })
     }
 }

@@ -10,10 +10,10 @@ use crate::fault::Fault;
 use crate::pool::{Number, Pool};
 
 /// Faults to inject, if `TTG_TEST_FAULTS` does not say otherwise: as many as a gate may wait for.
-const FAULTS: u64 = 10;
+const FAULTS: u64 = 12;
 
 /// Of one round.
-const FAULTS_A_ROUND: u64 = 10;
+const FAULTS_A_ROUND: u64 = 12;
 
 const WORKERS: u64 = 4;
 
@@ -30,6 +30,12 @@ const SHORT: Duration = Duration::from_millis(1_500);
 
 /// How late what passes is while the network is slow.
 const DELAY: Duration = Duration::from_millis(80);
+
+/// Of parameters, at each attempt. None of them fails so often that it dies.
+const FAULT_RATE: f64 = 0.000_5;
+
+/// By how much clocks are stepped: by more than a lease, or as by a wrong zone.
+const STEPS: [Duration; 2] = [Duration::from_millis(2_500), Duration::from_hours(1)];
 
 /// What is to be undone.
 enum Mend {
@@ -90,8 +96,10 @@ fn round(
     randomness: &dyn Randomness,
 ) -> Vec<Fault> {
     let job = format!("round-{number}");
+    // Some fail and are tried again, so that deadlines of the broker's are part of it.
     let submit = format!(
-        "submit --job {job} --parameters {PARAMETERS} --chunk-size 40 --set simulate-work-ms=1"
+        "submit --job {job} --parameters {PARAMETERS} --chunk-size 40 --set simulate-work-ms=1 \
+         --set simulate-fault-rate={FAULT_RATE}"
     );
     backend.sandbox.ttg(&submit).expect_code(0);
     let mut pool = Pool::start(backend, WORKERS);
@@ -101,7 +109,7 @@ fn round(
     let mut lasting: Vec<(Timestamp, Mend)> = Vec::new();
     while faults.len() < usize::try_from(count).expect("it is small") || !lasting.is_empty() {
         if faults.len() < usize::try_from(count).expect("it is small") {
-            let fault = choose(&backend.faults(), &faults, randomness);
+            let fault = choose(&kinds(backend), &faults, randomness);
             if fault.is_of_the_broker() {
                 // One at a time: what is frozen cannot be asked, what is away cannot be frozen.
                 let of_the_broker =
@@ -137,8 +145,12 @@ fn choose(kinds: &[Fault], before: &[Fault], randomness: &dyn Randomness) -> Fau
     let times = |kind: &Fault| before.iter().filter(|fault| *fault == kind).count();
     let fewest = kinds.iter().map(times).min().unwrap_or(0);
     let next: Vec<_> = kinds.iter().filter(|kind| times(kind) == fewest).collect();
-    let at = randomness.next_u64() % next.len() as u64;
-    *next[usize::try_from(at).expect("it is small")]
+    **one_of(&next, randomness)
+}
+
+fn one_of<'a, T>(these: &'a [T], by: &dyn Randomness) -> &'a T {
+    let at = by.next_u64() % these.len() as u64;
+    &these[usize::try_from(at).expect("it is small")]
 }
 
 /// What is to be undone, and after how long.
@@ -152,6 +164,8 @@ fn inject(
         Fault::Kill => pool.kill(by),
         Fault::ScaleDown => pool.scale_down(),
         Fault::Reset => pool.reset_all(),
+        Fault::ClockForward => backend.clock().forward(*one_of(&STEPS, by)),
+        Fault::ClockBack => backend.clock().back(*one_of(&STEPS, by)),
         Fault::Freeze => return Some((Mend::Worker(pool.freeze(by)), LONG)),
         Fault::MemoryLimit => return Some((Mend::Worker(pool.limit_memory(by)), SHORT)),
         Fault::CutOff => return Some((Mend::Worker(pool.cut(by)), LONG)),
@@ -183,7 +197,19 @@ fn mend(what: &Mend, backend: &mut Backend, pool: &Pool) {
 
 /// `TTG_TEST_FAULTS`, for who wants a longer run.
 fn wanted() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
-    let asked = std::env::var("TTG_TEST_FAULTS");
-    asked.map_or(FAULTS, |asked| asked.parse().expect("a number of faults"))
+    asked("TTG_TEST_FAULTS").map_or(FAULTS, |asked| asked.parse().expect("a number of faults"))
+}
+
+/// What can happen to the broker; of that, where `TTG_TEST_FAULT` says a word, what has it in its name.
+fn kinds(backend: &Backend) -> Vec<Fault> {
+    let word = asked("TTG_TEST_FAULT").unwrap_or_default();
+    let mut kinds = backend.faults();
+    kinds.retain(|fault| fault.to_string().contains(&word));
+    assert!(!kinds.is_empty(), "nothing that can happen here is called `{word}`");
+    kinds
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
+fn asked(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

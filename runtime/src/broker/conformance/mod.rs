@@ -11,6 +11,7 @@ mod leases;
 mod outcomes;
 mod progress;
 mod settling;
+mod stepped_clock;
 mod values;
 mod world;
 
@@ -23,4 +24,5 @@ pub use leases::*;
 pub use outcomes::*;
 pub use progress::*;
 pub use settling::*;
+pub use stepped_clock::SteppedClock;
 pub use values::*;

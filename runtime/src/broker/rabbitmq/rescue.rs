@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::adapter::Consumer;
 use super::ledger::Waits;
 use super::letters::Letter;
-use super::topology::Level;
 use super::wire::{Entry, Place, Task};
 use crate::broker::views::JobState;
 use crate::chunk::Chunk;
@@ -102,7 +101,7 @@ impl Consumer {
         let held = ledger.held(&gone, CHUNKS_MAX).into_iter();
         let mut watch: Vec<(Waits, Duration)> =
             held.map(|waits| (waits, job.spec.policy.timeout * 2 + patience)).collect();
-        // What is in a queue will come.
+        // What is in the queue will come.
         if queued == 0 {
             let waiting = ledger.waiting(&gone, now, CHUNKS_MAX).into_iter();
             watch.extend(waiting.map(|waits| (waits, patience)));
@@ -120,20 +119,17 @@ impl Consumer {
         Ok(Some(overdue))
     }
 
-    /// Chunks that are in queues, whosever they are.
+    /// Chunks that are due, whosever they are. Those in the queues of retries do not count: which of them
+    /// is not due is in the journal, and a server that started again with its clock stepped back keeps
+    /// there for as long what is long due.
     async fn queued(&self) -> Result<u64, BrokerError> {
         let session = self.link.session().await?;
         let channel = session.question().await?;
-        let names = &self.link.names;
-        let mut queued = 0;
-        for queue in [&names.tasks, &names.retry(Level::SHORT)] {
-            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            let asking =
-                channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
-            let queue = session.answer(asking).await?.map_err(|error| session.fault(error))?;
-            queued += u64::from(queue.message_count());
-        }
-        Ok(queued)
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let tasks = self.link.names.tasks.as_str().into();
+        let asking = channel.queue_declare(tasks, options, FieldTable::default());
+        let queue = session.answer(asking).await?.map_err(|error| session.fault(error))?;
+        Ok(u64::from(queue.message_count()))
     }
 
     async fn copy_all(

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::broker::conformance::SteppedClock;
 use crate::clock::{Clock, SystemClock};
 
 /// How long what a server started may take to end.
@@ -97,6 +98,8 @@ impl Launch {
 pub struct RabbitServer {
     launch: Launch,
     _folder: TempDir,
+    /// Its wall clock, if that is not the machine's.
+    clock: Option<SteppedClock>,
     /// The script that started it, which ends when it does.
     script: Option<Child>,
 }
@@ -115,9 +118,21 @@ impl RabbitServer {
     /// # Panics
     /// If there is no `rabbitmq-server`, or it does not start.
     pub fn start_with(settings: &str) -> Self {
+        Self::launched(settings, None)
+    }
+
+    /// Starts one that knows the user `guest`, and has a wall clock of its own.
+    ///
+    /// # Panics
+    /// If there is no `rabbitmq-server` or no C compiler, or it does not start.
+    pub fn start_by(clock: SteppedClock) -> Self {
+        Self::launched("", Some(clock))
+    }
+
+    fn launched(settings: &str, clock: Option<SteppedClock>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let launch = Launch::new(folder.path().to_owned(), settings);
-        let mut server = Self { launch, _folder: folder, script: None };
+        let mut server = Self { launch, _folder: folder, clock, script: None };
         server.launch();
         server
     }
@@ -129,6 +144,9 @@ impl RabbitServer {
     pub fn launch(&mut self) {
         let mut command = Command::new(Launch::PROGRAM);
         self.launch.prepare(&mut command);
+        if let Some(clock) = &self.clock {
+            clock.rule(&mut command);
+        }
         let mut script = command.spawn().expect("rabbitmq-server can be run");
         while TcpStream::connect(("127.0.0.1", self.port())).is_err() {
             let ended = script.try_wait().is_ok_and(|status| status.is_some());
@@ -160,6 +178,14 @@ impl RabbitServer {
     pub fn id(&self) -> u32 {
         let id = fs::read_to_string(self.path("pid")).expect("it ran");
         id.trim().parse().expect("a process id")
+    }
+
+    /// Its wall clock.
+    ///
+    /// # Panics
+    /// If that is the machine's.
+    pub fn clock(&self) -> &SteppedClock {
+        self.clock.as_ref().expect("it was started by one")
     }
 
     /// The path of `name` in its folder.

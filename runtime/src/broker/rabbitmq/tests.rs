@@ -10,6 +10,7 @@ use crate::delivery::Delivery;
 use crate::job::JobRecord;
 
 mod access;
+mod clocks;
 mod crashes;
 mod foreign;
 mod looks;

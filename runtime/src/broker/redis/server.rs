@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::broker::conformance::SteppedClock;
+
 /// A `redis-server` of this machine's, which ends with this.
 pub struct RedisServer {
     folder: TempDir,
@@ -15,6 +17,8 @@ pub struct RedisServer {
     arguments: Vec<String>,
     /// The port of the master that it watches, if it is a sentinel.
     watches: Option<u16>,
+    /// Its wall clock, if that is not the machine's.
+    clock: Option<SteppedClock>,
     process: Option<Child>,
 }
 
@@ -32,7 +36,15 @@ impl RedisServer {
     /// # Panics
     /// If there is no `redis-server`, or it does not start.
     pub fn start_with(arguments: &[&str]) -> Self {
-        Self::launched(arguments, None)
+        Self::launched(arguments, None, None)
+    }
+
+    /// Starts one with these arguments, and a wall clock of its own.
+    ///
+    /// # Panics
+    /// If there is no `redis-server` or no C compiler, or it does not start.
+    pub fn start_by(clock: SteppedClock, arguments: &[&str]) -> Self {
+        Self::launched(arguments, None, Some(clock))
     }
 
     /// Starts a sentinel that watches `master`, under the name `main`.
@@ -40,15 +52,16 @@ impl RedisServer {
     /// # Panics
     /// If there is no `redis-server`, or it does not start.
     pub fn sentinel_of(master: &Self) -> Self {
-        Self::launched(&[], Some(master.port))
+        Self::launched(&[], Some(master.port), None)
     }
 
-    fn launched(arguments: &[&str], watches: Option<u16>) -> Self {
+    fn launched(arguments: &[&str], watches: Option<u16>, clock: Option<SteppedClock>) -> Self {
         let mut server = Self {
             folder: TempDir::new().expect("a temporary folder"),
             port: free_port(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             watches,
+            clock,
             process: None,
         };
         server.launch();
@@ -81,6 +94,9 @@ impl RedisServer {
                 .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--logfile", "redis.log"])
                 .args(&self.arguments);
+        }
+        if let Some(clock) = &self.clock {
+            clock.rule(&mut command);
         }
         command
             .current_dir(self.folder.path())
@@ -137,6 +153,14 @@ impl RedisServer {
     /// If it was killed.
     pub fn id(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Its wall clock.
+    ///
+    /// # Panics
+    /// If that is the machine's.
+    pub fn clock(&self) -> &SteppedClock {
+        self.clock.as_ref().expect("it was started by one")
     }
 
     /// The path of `name` in its folder.

@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::job::JobRecord;
 
 mod access;
+mod clocks;
 mod deaths;
 mod failover;
 mod foreign;

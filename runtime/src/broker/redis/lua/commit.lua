@@ -1,7 +1,7 @@
 -- ARGV: ten an outcome: uid, chunk, generation, entry id, how many parameters completed, how many
 -- are dead, record, the copy of its dead letters for the stream of those, or none; whether it
 -- completed anything; the evaluation whose values are its, or none. Returns F (first), D (duplicate) or N (no such job) for each.
-local now, answers, entries = time_ms(), {}, {}
+local wall, answers, entries = wall_ms(), {}, {}
 
 local function count(uid, field, by)
     -- A double is exact up to 2^53.
@@ -106,7 +106,7 @@ for uid, ids in pairs(entries) do
     add(uid, 'in_flight', -redis.call('XACK', TASKS, GROUP, unpack(ids)))
     redis.call('XDEL', TASKS, unpack(ids))
     local found = known[uid]
-    if found.first then redis.call('HSET', key('job', uid), 'last_commit', now) end
+    if found.first then redis.call('HSET', key('job', uid), 'last_commit', wall) end
     if found.settled + (found.add.settled or 0) == found.chunks then
         redis.call('UNLINK', key('done', uid), key('published', uid))
         redis.call('HSET', key('job', uid), 'published', found.chunks)

@@ -1,9 +1,9 @@
 -- ARGV: after how many ms a consumer without a connection counts as dead, then those that have
 -- none. What a dead one holds has ended its lease. Returns how many are dead.
-local patience, now, dead, missing = tonumber(ARGV[1]), time_ms(), 0, {}
-local control = redis.call('HMGET', CONTROL, 'calm', 'run')
+local patience, dead, missing = tonumber(ARGV[1]), 0, {}
+local now, calm = tick()
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if now < tonumber(control[1] or '0') or run ~= control[2] then
+if now < calm or run ~= redis.call('HGET', CONTROL, 'run') then
     -- After an outage all of them lack one for a while.
     redis.call('DEL', P .. ':missing')
     return 0

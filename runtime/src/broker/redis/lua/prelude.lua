@@ -15,9 +15,17 @@ local CONTROL = P .. ':control'
 local JOBS = P .. ':jobs'
 local BELLS_MAX = 64
 
-local function time_ms()
+-- The server's clock, in ms.
+local function wall_ms()
     local time = redis.call('TIME')
     return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- What deadlines are told by, in ms: the server's clock, but it never goes back. Where that was stepped
+-- back, or a server with another one took over, it goes on from where it was.
+local function time_ms()
+    local control = redis.call('HMGET', CONTROL, 'seen', 'ahead')
+    return math.max(wall_ms() + tonumber(control[2] or '0'), tonumber(control[1] or '0'))
 end
 
 local function key(kind, uid)
@@ -134,7 +142,24 @@ local function is_held(me, id, deliveries)
     return pending ~= nil and pending[4] == tonumber(deliveries)
 end
 
--- Somebody who works was here. Where nobody was for long, the server was away.
-local function seen(now)
+-- The same where somebody works, who may have a lease, in ms. Returns until when nobody's work is
+-- taken over, too.
+local function tick(lease)
+    local control = redis.call('HMGET', CONTROL, 'seen', 'ahead', 'calm', 'longest')
+    local ahead, calm = tonumber(control[2] or '0'), tonumber(control[3] or '0')
+    local now = wall_ms() + ahead
+    local seen = tonumber(control[1]) or now
+    lease = math.max(lease or 0, tonumber(control[4] or '0'))
+    if now < seen then
+        -- The server tells by its own clock how long something is pending: see `restamp` of `receive.lua`.
+        redis.call('HSET', CONTROL, 'ahead', ahead + seen - now, 'restamp', '-')
+        now = seen
+    elseif lease > 0 and now - seen > lease * 0.6 then
+        -- Nobody was here for so long that leases may have ended because nobody could renew them; or
+        -- the clock was stepped forward.
+        calm = now + lease
+        redis.call('HSET', CONTROL, 'calm', calm)
+    end
     redis.call('HSET', CONTROL, 'seen', now)
+    return now, calm
 end

@@ -1,7 +1,7 @@
 -- Nacks and give-backs. ARGV: consumer, then six a delivery: entry id, its deliveries, place
 -- (uid/chunk/generation), delay in ms, n (nack) or b (give-back), the failure's record or none.
 -- Returns 1 for each that was still the consumer's.
-local me, now, answers, due_now = ARGV[1], time_ms(), {}, 0
+local me, now, answers, due_now = ARGV[1], tick(), {}, 0
 
 local function put_back(at)
     local id, name = ARGV[at], ARGV[at + 2]

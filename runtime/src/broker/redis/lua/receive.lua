@@ -2,15 +2,9 @@
 -- nothing is delayed), then of each delivery: entry id, its deliveries, for how many ms it waited,
 -- the entry's fields.
 local me, credit, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = time_ms()
-local control = redis.call('HMGET', CONTROL, 'seen', 'calm', 'swept', 'cursor', 'run')
-local calm = tonumber(control[2] or '0')
-if control[1] and now - tonumber(control[1]) > lease * 0.6 then
-    -- Nobody was here for so long that leases may have ended because nobody could renew them.
-    calm = now + lease
-    redis.call('HSET', CONTROL, 'calm', calm)
-end
-seen(now)
+local now, calm = tick(lease)
+local control = redis.call('HMGET', CONTROL, 'restamp', 'swept', 'cursor', 'run')
+local wall = wall_ms()
 if redis.call('HGET', P .. ':consumers', me) ~= ARGV[3] then
     redis.call('HSET', P .. ':consumers', me, lease)
 end
@@ -27,6 +21,31 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT',
     end
 end
 
+-- After a step back of the server's clock, what was handed out or renewed before is its consumer's
+-- until that clock is there again, and nobody could take it over: its lease begins anew. Such a time,
+-- being in the future, counts as now; what is really of now is not changed.
+local function restamp(from)
+    local pending = redis.call('XPENDING', TASKS, GROUP, from, '+', 500)
+    local held = {}
+    for _, entry in ipairs(pending) do
+        if entry[3] == 0 then
+            local claim = held[entry[2]] or { 'XCLAIM', TASKS, GROUP, entry[2], 0 }
+            claim[#claim + 1] = entry[1]
+            held[entry[2]] = claim
+        end
+    end
+    for _, claim in pairs(held) do
+        claim[#claim + 1] = 'JUSTID'
+        redis.call(unpack(claim))
+    end
+    if #pending == 500 then
+        redis.call('HSET', CONTROL, 'restamp', '(' .. pending[500][1])
+    else
+        redis.call('HDEL', CONTROL, 'restamp')
+    end
+end
+if control[1] then restamp(control[1]) end
+
 local deliveries = {}
 local function deliver(id, fields, count, taken_over)
     local entry = entry_of(fields)
@@ -41,20 +60,21 @@ local function deliver(id, fields, count, taken_over)
     end
     add(entry.j, 'in_flight', 1 - counted)
     if taken_over or entry.n then add(entry.j, 'redelivered', 1) end
-    local waited = taken_over and 0 or now - tonumber(string.match(id, '^%d+'))
+    -- Ids do not go back with the clock.
+    local waited = taken_over and 0 or math.max(wall - tonumber(string.match(id, '^%d+')), 0)
     deliveries[#deliveries + 1] = { id, count, waited, fields }
 end
 
 -- Takes over leases that ended, the scan's cursor being shared by all consumers.
 local function sweep()
     if now < calm then return end
-    local cursor = control[4] or '0-0'
+    local cursor = control[3] or '0-0'
     if cursor == '0-0' then
-        if now - tonumber(control[3] or '0') < lease / 20 then return end
+        if now - tonumber(control[2] or '0') < lease / 20 then return end
         local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-        if run ~= control[5] then
+        if run ~= control[4] then
             redis.call('HSET', CONTROL, 'run', run)
-            if control[5] then
+            if control[4] then
                 calm = now + lease
                 redis.call('HSET', CONTROL, 'calm', calm)
             end

@@ -1,7 +1,7 @@
 -- ARGV: consumer, then three a delivery: entry id, its deliveries, uid. Returns 1 for each that is
 -- still the consumer's.
 local me, held, answers = ARGV[1], {}, {}
-seen(time_ms())
+tick()
 for at = 2, #ARGV, 3 do
     local found = job(ARGV[at + 2])
     local ours = found and not found.cancelled and is_held(me, ARGV[at], ARGV[at + 1])
