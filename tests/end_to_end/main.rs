@@ -8,6 +8,7 @@ mod crashes;
 mod damage;
 mod dead_letters;
 mod demo;
+mod demo_watched;
 mod disks;
 mod endpoint;
 mod exactness;
