@@ -33,6 +33,7 @@ mod traces;
 mod traces_by_tls;
 mod values;
 mod watching;
+mod wedged;
 mod workers;
 
 use ttg_tests::Sandbox;
