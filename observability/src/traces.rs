@@ -7,6 +7,7 @@
 mod attempt;
 mod config;
 mod context;
+mod http;
 mod ids;
 mod pipeline;
 mod submission;
@@ -17,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 use opentelemetry::{InstrumentationScope, KeyValue, TraceId};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithTonicConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     IdGenerator, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample, SpanData,
@@ -29,7 +30,9 @@ pub use context::Remote;
 pub use ids::{ChunkTrace, SpanIds};
 pub use submission::{Headers, Submission, SubmittedJob};
 
+use config::Protocol;
 use pipeline::Pipeline;
+use tls::Tls;
 
 use crate::metrics::Metrics;
 use crate::telemetry::Identity;
@@ -61,14 +64,29 @@ impl Traces {
         version: &str,
         metrics: &Metrics,
     ) -> Result<Self, WrongVariables> {
-        let mut exporter = SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(&config.endpoint)
-            .with_timeout(config.timeout);
-        if let Some(tls) = &config.tls {
-            exporter = exporter.with_tls_config(tls.load()?);
-        }
-        let exporter = exporter.build().map_err(|error| WrongVariables(vec![error.to_string()]))?;
+        let exporter = match config.protocol {
+            Protocol::Grpc => {
+                let mut exporter = SpanExporter::builder()
+                    .with_tonic()
+                    .with_endpoint(&config.endpoint)
+                    .with_timeout(config.timeout);
+                if let Some(tls) = &config.tls {
+                    exporter = exporter.with_tls_config(tls.for_grpc()?);
+                }
+                exporter.build()
+            }
+            Protocol::Http => {
+                let tls = config.tls.as_ref().map(Tls::for_http).transpose()?;
+                SpanExporter::builder()
+                    .with_http()
+                    .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+                    .with_http_client(http::Client::new(tls, config.timeout))
+                    .with_endpoint(&config.endpoint)
+                    .with_timeout(config.timeout)
+                    .build()
+            }
+        };
+        let exporter = exporter.map_err(|error| WrongVariables(vec![error.to_string()]))?;
         Ok(Self::into_exporter(exporter, config, identity, version, metrics))
     }
 

@@ -1,7 +1,7 @@
-//! A collector: it takes spans by OTLP over gRPC, as the published protocol says, and keeps them.
+//! A collector: it takes spans by OTLP, as the published protocol says, and keeps them.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
@@ -20,9 +21,13 @@ use tonic::{Request, Response, Status};
 /// It listens for as long as it lives.
 pub(crate) struct Collector {
     endpoint: String,
-    received: Arc<Mutex<Vec<Received>>>,
+    kept: Kept,
     _runtime: Runtime,
 }
+
+/// All that came.
+#[derive(Clone, Default)]
+pub(crate) struct Kept(Arc<Mutex<Vec<Received>>>);
 
 /// A span, and the process that it came from.
 #[derive(Debug, Clone)]
@@ -31,47 +36,68 @@ pub(crate) struct Received {
     process: Vec<KeyValue>,
 }
 
-struct Service(Arc<Mutex<Vec<Received>>>);
-
 #[tonic::async_trait]
-impl TraceService for Service {
+impl TraceService for Kept {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let mut received = self.0.lock().expect("nobody panics with it");
-        for of_process in request.into_inner().resource_spans {
-            let process = of_process.resource.unwrap_or_default().attributes;
-            let spans = of_process.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            received.extend(spans.map(|span| Received { span, process: process.clone() }));
-        }
+        self.keep(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
+impl Kept {
+    pub(crate) fn keep(&self, export: ExportTraceServiceRequest) {
+        let mut received = self.read();
+        for of_process in export.resource_spans {
+            let process = of_process.resource.unwrap_or_default().attributes;
+            let spans = of_process.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            received.extend(spans.map(|span| Received { span, process: process.clone() }));
+        }
+    }
+
+    fn read(&self) -> MutexGuard<'_, Vec<Received>> {
+        self.0.lock().expect("nobody panics with it")
+    }
+}
+
 impl Collector {
+    /// One that is spoken to by gRPC.
     pub(crate) fn start() -> Self {
-        Self::serve("http", Server::builder())
+        Self::by_grpc("http", Server::builder())
     }
 
     /// One that is reached by TLS.
     pub(crate) fn start_with(tls: ServerTlsConfig) -> Self {
         let server = Server::builder().tls_config(tls);
-        Self::serve("https", server.expect("the certificates are our own"))
+        Self::by_grpc("https", server.expect("the certificates are our own"))
     }
 
-    fn serve(scheme: &str, mut server: Server) -> Self {
+    fn by_grpc(scheme: &str, mut server: Server) -> Self {
+        Self::listen(scheme, |listener, kept| async move {
+            listener.set_nonblocking(true).expect("every listener may");
+            let listener = TcpListener::from_std(listener).expect("there is a runtime");
+            let service = server.add_service(TraceServiceServer::new(kept));
+            service.serve_with_incoming(TcpIncoming::from(listener)).await.ok();
+        })
+    }
+
+    /// One that does what `serve` does with a place to listen.
+    pub(crate) fn listen<S>(
+        scheme: &str,
+        serve: impl FnOnce(std::net::TcpListener, Kept) -> S,
+    ) -> Self
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a thread can be started");
-        let received = Arc::<Mutex<Vec<Received>>>::default();
-        let service = TraceServiceServer::new(Service(Arc::clone(&received)));
-        let _inside = runtime.enter();
-        let any_port = "127.0.0.1:0".parse().expect("it is an address");
-        let incoming = TcpIncoming::bind(any_port).expect("a port is free");
-        let address = incoming.local_addr().expect("it is bound");
-        runtime.spawn(server.add_service(service).serve_with_incoming(incoming));
-        let endpoint = format!("{scheme}://{address}");
-        Self { endpoint, received, _runtime: runtime }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let endpoint = format!("{scheme}://{}", listener.local_addr().expect("it is bound"));
+        let kept = Kept::default();
+        runtime.spawn(serve(listener, kept.clone()));
+        Self { endpoint, kept, _runtime: runtime }
     }
 
     /// Where it listens.
@@ -81,7 +107,7 @@ impl Collector {
 
     /// All spans of this name that have come, in the order of their beginnings.
     pub(crate) fn spans(&self, name: &str) -> Vec<Received> {
-        let received = self.received.lock().expect("nobody panics with it");
+        let received = self.kept.read();
         let mut named: Vec<_> =
             received.iter().filter(|it| it.span.name == name).cloned().collect();
         named.sort_by_key(|it| it.span.start_time_unix_nano);
@@ -90,7 +116,7 @@ impl Collector {
 
     /// The spans within `parent`, in the order of their beginnings.
     pub(crate) fn within(&self, parent: &Span) -> Vec<Span> {
-        let received = self.received.lock().expect("nobody panics with it");
+        let received = self.kept.read();
         let mut within: Vec<_> = received
             .iter()
             .map(|it| &it.span)
@@ -104,7 +130,7 @@ impl Collector {
 
     /// The names of all spans that have come.
     pub(crate) fn names(&self) -> Vec<String> {
-        let received = self.received.lock().expect("nobody panics with it");
+        let received = self.kept.read();
         received.iter().map(|it| it.span.name.clone()).collect()
     }
 }

@@ -17,7 +17,7 @@ fn start(sandbox: &Sandbox, options: &str) -> Running {
     Running::start(command(sandbox, options), format!("ttg demo {options}"))
 }
 
-fn command(sandbox: &Sandbox, options: &str) -> Command {
+pub(crate) fn command(sandbox: &Sandbox, options: &str) -> Command {
     let folder = sandbox.path("tmp");
     fs::create_dir(&folder).expect("the sandbox is ours");
     let mut command = sandbox.command(&format!("demo {options}"));

@@ -1,34 +1,10 @@
 //! `--listen`: what Prometheus and Kubernetes see of a process.
 
-use std::process::Command;
-
-use ttg_tests::{Running, Sandbox, Signal, ask, get, until};
+use ttg_tests::{Signal, ask, get, metric, until};
 
 use crate::sandbox;
 
 const LISTEN: &str = "--listen 127.0.0.1:0";
-
-/// The value of `series` in what `/metrics` says.
-fn metric(said: &str, series: &str) -> Option<f64> {
-    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
-    said.lines().find_map(value)
-}
-
-/// Keeps everybody from writing to the store for as long as it lives.
-fn hold(sandbox: &Sandbox) -> Running {
-    let script = "
-import signal, sqlite3, sys
-store = sqlite3.connect(sys.argv[1], isolation_level=None)
-store.execute('BEGIN IMMEDIATE')
-print('held', flush=True)
-signal.pause()
-";
-    let mut command = Command::new("python3");
-    command.args(["-c", script]).arg(sandbox.path(".ttg/ttg.db"));
-    let mut holder = Running::start(command, "python3 # holds the store".into());
-    holder.until_output("held");
-    holder
-}
 
 #[test]
 fn a_worker_tells_what_it_does_and_what_the_queue_holds() {
@@ -77,7 +53,7 @@ fn a_worker_whose_store_is_held_up_is_alive_and_not_ready() {
     let mut worker = sandbox.start(&format!("worker {LISTEN} --until-complete slow"));
     let address = worker.address();
     until("it works", || (get(&address, "/readyz").status == 200).then_some(()));
-    let holder = hold(&sandbox);
+    let holder = sandbox.store().hold();
     let answer = until("it notices", || {
         let answer = get(&address, "/readyz");
         (answer.status != 200).then_some(answer)

@@ -314,7 +314,7 @@ fn a_variable_that_does_not_fit_is_told_before_anything_is_submitted() {
     let sandbox = sandbox();
     for (endpoint, name, value) in [
         ("http://127.0.0.1:4317", "OTEL_TRACES_SAMPLER", "dice"),
-        ("http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("http://:not a host", "OTEL_SERVICE_NAME", "endpoint"),
     ] {
         let variables = [(ENDPOINT, endpoint), (name, value)];

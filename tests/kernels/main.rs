@@ -3,6 +3,7 @@
 
 mod deadly;
 mod faulty;
+mod gated;
 mod hostile;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
     let kernels = Kernels::builtin()
         .with(faulty::Faulty)
         .and_then(|kernels| kernels.with(deadly::Deadly))
+        .and_then(|kernels| kernels.with(gated::Gated))
         .and_then(|kernels| kernels.with(hostile::Hostile))
         .expect("the names are valid");
     ttg::main(kernels)

@@ -49,3 +49,9 @@ pub fn ask(address: &str, method: &str, path: &str) -> Answer {
 pub fn get(address: &str, path: &str) -> Answer {
     ask(address, "GET", path)
 }
+
+/// The value of `series` in what `/metrics` says.
+pub fn metric(said: &str, series: &str) -> Option<f64> {
+    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    said.lines().find_map(value)
+}

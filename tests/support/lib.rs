@@ -17,11 +17,11 @@ mod terminal;
 
 pub use family::{Descendant, adopt_orphans, processes_with};
 pub use fleet::Fleet;
-pub use http::{Answer, ask, get};
+pub use http::{Answer, ask, get, metric};
 pub use nix::sys::signal::Signal;
 pub use oracle::python;
 pub use process::{DEADLINE, Ended, Running, peak_memory_of_children, until};
-pub use prometheus::{Prometheus, stack};
+pub use prometheus::{Haste, Prometheus, stack};
 pub use report::{Chunks, Parameters, Report, WorkerReport, WorkerShare};
 pub use sandbox::Sandbox;
 pub use small_disk::SmallDisk;

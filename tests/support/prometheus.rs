@@ -5,40 +5,61 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::get;
-use crate::process::Running;
+use crate::process::{Running, until};
 
 /// The folder of the stack's configuration.
 pub fn stack() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../observability/stack")
 }
 
-/// A server that scrapes every second; it ends with the value.
+/// How it differs from the stack's, which takes its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Haste {
+    /// How often it asks a process, and how long it waits for the answer.
+    pub scrape_every: &'static str,
+    /// Whether alerts fire at once, and not after the time that a fault has to mend itself.
+    pub fires_at_once: bool,
+}
+
+/// A pause between two looks at it: what it says changes with a scrape.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A server with the stack's configuration, but for its [`Haste`]; it ends with the value.
 pub struct Prometheus {
     address: String,
-    _server: Running,
+    server: Running,
     _dir: TempDir,
 }
 
 impl Prometheus {
-    /// Starts one that scrapes `targets`.
+    /// Starts one that scrapes `targets`, and evaluates its rules every second.
     ///
     /// # Panics
     /// If there is no `prometheus`, or it refuses the configuration.
-    pub fn start(targets: &[&str]) -> Self {
+    pub fn start(targets: &[&str], haste: Haste) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let from = stack().join("prometheus");
         let read = |name: &str| fs::read_to_string(from.join(name)).expect("it is there");
         let write = |name: &str, text: &str| {
             fs::write(dir.path().join(name), text).expect("the folder is ours");
         };
-        // Each second, and otherwise as it is.
-        write("prometheus.yml", &read("prometheus.yml").replace(": 15s", ": 1s"));
-        write("rules.yml", &read("rules.yml"));
+        let every = |what: &str, time: &str| format!("{what}_interval: {time}");
+        let config = read("prometheus.yml")
+            .replace(&every("scrape", "15s"), &every("scrape", haste.scrape_every))
+            .replace(&every("evaluation", "15s"), &every("evaluation", "1s"));
+        write("prometheus.yml", &config);
+        let rules = read("rules.yml");
+        let at_once = |line: &str| match line.split_once("for: ") {
+            Some((indent, _)) if haste.fires_at_once => format!("{indent}for: 0s\n"),
+            _ => format!("{line}\n"),
+        };
+        write("rules.yml", &rules.lines().map(at_once).collect::<String>());
         fs::create_dir(dir.path().join("targets")).expect("the folder is ours");
         write("targets/test.yml", &format!("- targets: {targets:?}\n"));
 
@@ -51,7 +72,7 @@ impl Prometheus {
             .current_dir(dir.path());
         let mut server = Running::start(command, "prometheus".to_owned());
         server.until_line("Server is ready");
-        Self { address, _server: server, _dir: dir }
+        Self { address, server, _dir: dir }
     }
 
     /// What `expression` is now: the samples of an instant vector.
@@ -66,6 +87,21 @@ impl Prometheus {
         let samples = answer["data"]["result"].as_array().ok_or("no vector")?;
         let value = |sample: &Value| sample["value"][1].as_str()?.parse().ok();
         Ok(samples.iter().filter_map(value).collect())
+    }
+
+    /// Waits until `expression` has a sample. Returns the first.
+    ///
+    /// # Panics
+    /// If the deadline comes before it, or Prometheus refuses the expression or ends.
+    pub fn reaches(&mut self, expression: &str) -> f64 {
+        until(expression, || {
+            let samples = self.query(expression);
+            let samples = samples.unwrap_or_else(|error| panic!("{error}: {expression}"));
+            if samples.is_empty() {
+                assert!(!self.server.ends_within(PAUSE), "{}", self.server);
+            }
+            samples.first().copied()
+        })
     }
 
     /// What its API says at `path`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use ttg_runtime::broker::{EmbeddedBroker, EmbeddedConfig, OutcomeCursor};
 use ttg_runtime::{Broker, DeadReason, JobUid, Outcome, SystemClock, SystemRandomness, WorkerId};
 
 use crate::oracle::python;
+use crate::process::Running;
 
 /// The byte of the log's index that whoever is inside of a writing transaction has locked:
 /// `WAL_WRITE_LOCK` of <https://www.sqlite.org/walformat.html#wal_locks>.
@@ -81,6 +83,22 @@ impl Store<'_> {
         fcntl(&index, FcntlArg::F_GETLK(&mut lock)).expect("every process may ask");
         let is_free = i32::from(lock.l_type) == F_UNLCK;
         (!is_free).then(|| u32::try_from(lock.l_pid).expect("a process holds it"))
+    }
+
+    /// Keeps everybody from writing for as long as the value lives.
+    pub fn hold(&self) -> Running {
+        let script = "
+import signal, sqlite3, sys
+store = sqlite3.connect(sys.argv[1], timeout=100, isolation_level=None)
+store.execute('BEGIN IMMEDIATE')
+print('held', flush=True)
+signal.pause()
+";
+        let mut command = Command::new("python3");
+        command.args(["-c", script]).arg(self.0.join("ttg.db"));
+        let mut holder = Running::start(command, "python3 # holds the store".into());
+        holder.until_output("held");
+        holder
     }
 
     /// What `statement` reads: a line a row, its values separated by `|`.

@@ -1,5 +1,6 @@
 //! The options of the demonstration.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
@@ -18,6 +19,7 @@ use crate::settings::{Seconds, parse_count, parse_duration};
   ttg demo --workers 5 --scale medium --kill-at 50%
   ttg demo --scale large --json
   ttg demo --start-broker redis
+  ttg demo --listen 127.0.0.1:9464    # for Prometheus; OTEL_EXPORTER_OTLP_ENDPOINT for traces
 
 Exit codes: 0 both runs are proven and equal, 2 wrong usage, 4 they are not, 69 broker unavailable,
 78 configuration invalid, 130 / 143 interrupted, 1 anything else.")]
@@ -46,6 +48,11 @@ pub(crate) struct DemoArguments {
     /// this machine only; it has to be installed, and ends with the demonstration
     #[arg(long, value_name = "KIND", conflicts_with_all = ["broker", "data_dir"])]
     pub(crate) start_broker: Option<ServerKind>,
+
+    /// Let the first worker serve /metrics, /livez and /readyz here, and each further one at the
+    /// next port, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub(crate) listen: Option<SocketAddr>,
 
     #[command(flatten)]
     pub(crate) common: CommonArguments,
@@ -98,5 +105,12 @@ fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
         workers if workers.get() < 2 => Err("one is killed, so at least 2 are needed".to_owned()),
         workers if workers.get() > 64 => Err("one machine runs at most 64".to_owned()),
         workers => Ok(workers),
+    }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() > 0 => Ok(address),
+        _ => Err("write an address of this machine and a port, such as 127.0.0.1:9464".to_owned()),
     }
 }

@@ -1,12 +1,13 @@
 //! `ttg demo`: kill a worker in the middle of a job, and compare.
 
-use std::io;
-use std::process::{Child, Command, Stdio};
+mod workers;
+
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use ttg_runtime::broker::{JobProgress, JobState};
+use ttg_runtime::broker::JobState;
 use ttg_runtime::{
     Broker, Clock, JobName, JobRecord, Randomness, SystemClock, SystemRandomness, WorkerId,
 };
@@ -22,6 +23,8 @@ use crate::settings::LEASE_UNUSED;
 use crate::signals::Signals;
 use crate::{logging, outcomes};
 
+use workers::{Addresses, Workers};
+
 /// How often the job is looked at: a fast one is over soon.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -31,10 +34,12 @@ const SHOW_EVERY: [Duration; 2] = [Duration::from_millis(500), Duration::from_se
 pub(crate) async fn demo(arguments: DemoArguments) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
     logging::start(&arguments.common, None, &bar(true))?;
+    let addresses = Addresses::of(&arguments)?;
     let place = Place::of(&arguments).await?;
     let id = WorkerId::fresh("demo", &SystemRandomness);
     let broker = place.url.connect(id, LEASE_UNUSED).await?;
-    let mut stage = Stage { arguments: &arguments, place, broker, rounds: Vec::new() };
+    let rounds = Vec::new();
+    let mut stage = Stage { arguments: &arguments, addresses, place, broker, rounds };
     let played = tokio::select! {
         played = stage.play() => played.map(Ok),
         exit = signals.next() => Ok(Err(exit)),
@@ -98,6 +103,7 @@ impl Place {
 /// The two rounds, and what they use.
 struct Stage<'a> {
     arguments: &'a DemoArguments,
+    addresses: Addresses,
     place: Place,
     broker: Arc<dyn Broker>,
     /// The jobs so far.
@@ -106,6 +112,7 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     async fn play(&mut self) -> Result<DemoReport, CommandError> {
+        self.addresses.tell();
         report::note("1 of 2: undisturbed");
         let (undisturbed, _) = self.round("undisturbed", None).await?;
         let percent = self.arguments.kill_at.0;
@@ -244,75 +251,6 @@ impl Stage<'_> {
             for name in &self.rounds {
                 report::note(&format!("left behind: `ttg purge {name} --force` removes it"));
             }
-        }
-    }
-}
-
-/// Worker processes. They are killed with the value, if they have not ended.
-struct Workers(Vec<Child>);
-
-impl Workers {
-    fn start(stage: &Stage, job: &JobName) -> Result<Self, CommandError> {
-        let DemoArguments { workers, concurrency, lease, .. } = stage.arguments;
-        let mut started = Self(Vec::new());
-        for _ in 0..workers.get() {
-            let mut command = stage.ttg()?;
-            command.args(["worker", "--until-complete", job.as_str()]);
-            command.args(["--concurrency", &concurrency.to_string()]);
-            command.args(["--lease", &format!("{}ms", lease.0.as_millis())]);
-            started.0.push(command.spawn().map_err(CommandError::Demo)?);
-        }
-        Ok(started)
-    }
-
-    /// Kills one of them if so much of the job is done, and not all.
-    fn kill_at(
-        &mut self,
-        percent: f64,
-        progress: &JobProgress,
-    ) -> Result<Option<Killed>, CommandError> {
-        let parameters = progress.parameters;
-        let settled = parameters.completed + parameters.dead;
-        let done = settled as f64 / parameters.total as f64 * 100.0;
-        if done < percent || progress.chunks.in_flight == 0 {
-            return Ok(None);
-        }
-        let Some(mut victim) = self.0.pop() else { return Ok(None) };
-        victim.kill().and_then(|()| victim.wait()).map_err(CommandError::Demo)?;
-        let killed =
-            Killed { pid: victim.id(), at_percent: done, in_flight: progress.chunks.in_flight };
-        report::note(&format!("killed process {} at {done:.1} %", killed.pid));
-        Ok(Some(killed))
-    }
-
-    /// A worker that ended although its job has not.
-    fn check(&mut self) -> Result<(), CommandError> {
-        for worker in &mut self.0 {
-            if let Some(status) = worker.try_wait().map_err(CommandError::Demo)?
-                && !status.success()
-            {
-                return Err(CommandError::DemoStep("worker", status));
-            }
-        }
-        Ok(())
-    }
-
-    /// They end by themselves once the job is complete.
-    fn end(mut self) -> Result<(), CommandError> {
-        let ended: io::Result<Vec<_>> = self.0.iter_mut().map(Child::wait).collect();
-        match ended.map_err(CommandError::Demo)?.into_iter().find(|status| !status.success()) {
-            Some(status) => Err(CommandError::DemoStep("worker", status)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        for worker in &mut self.0 {
-            // Of one that has ended, neither has anything to do.
-            worker.kill().ok();
-            worker.wait().ok();
         }
     }
 }

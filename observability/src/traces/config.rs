@@ -14,6 +14,7 @@ type LookUp<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct TracesConfig {
     pub(super) endpoint: String,
+    pub(super) protocol: Protocol,
     /// How it is reached, unless that is by plain HTTP.
     pub(super) tls: Option<Tls>,
     /// For one batch.
@@ -24,6 +25,14 @@ pub struct TracesConfig {
     pub(super) resource: Vec<(String, String)>,
     pub(super) sampling: Sampling,
     pub(super) batching: Batching,
+}
+
+/// What a collector is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Grpc,
+    /// Protobuf over HTTP.
+    Http,
 }
 
 /// Which traces are exported though nothing failed in them.
@@ -63,17 +72,23 @@ impl TracesConfig {
     pub fn from_variables(look_up: LookUp<'_>) -> Result<Option<Self>, WrongVariables> {
         let mut reader = Reader { look_up, wrong: Vec::new() };
         let endpoint = reader.of_signal("ENDPOINT");
-        let Some((_, endpoint)) = endpoint.filter(|_| !reader.is_true("OTEL_SDK_DISABLED")) else {
+        let endpoint = endpoint.filter(|_| !reader.is_true("OTEL_SDK_DISABLED"));
+        let Some((variable, mut endpoint)) = endpoint else {
             return Ok(None);
         };
         if !reader.exports() {
             return Ok(None);
         }
-        reader.check_protocol();
+        let protocol = reader.protocol();
         reader.check_compression();
+        let tls = reader.tls(&endpoint);
+        if protocol == Protocol::Http {
+            endpoint = url(&endpoint, tls.is_some(), variable.contains("TRACES"));
+        }
         let config = Self {
-            tls: reader.tls(&endpoint),
             endpoint,
+            protocol,
+            tls,
             timeout: reader.timeout(),
             service: reader.text("OTEL_SERVICE_NAME"),
             resource: reader.resource(),
@@ -121,10 +136,16 @@ impl Reader<'_> {
         false
     }
 
-    fn check_protocol(&mut self) {
-        if let Some((name, value)) = self.of_signal("PROTOCOL").filter(|(_, it)| it != "grpc") {
-            let reason = "traces are sent by grpc, to a collector's port 4317";
-            self.refuse(&name, &value, reason);
+    fn protocol(&mut self) -> Protocol {
+        let Some((name, value)) = self.of_signal("PROTOCOL") else { return Protocol::Grpc };
+        match value.as_str() {
+            "grpc" => Protocol::Grpc,
+            "http/protobuf" => Protocol::Http,
+            _ => {
+                let known = "write grpc, for a collector's port 4317, or http/protobuf, for 4318";
+                self.refuse(&name, &value, known);
+                Protocol::Grpc
+            }
         }
     }
 
@@ -246,6 +267,20 @@ impl Reader<'_> {
             Vec::new()
         })
     }
+}
+
+/// Where traces are posted. The endpoint of all signals is what their paths begin with; that of traces
+/// is complete.
+fn url(endpoint: &str, is_tls: bool, of_traces: bool) -> String {
+    let scheme = match (endpoint.contains("://"), is_tls) {
+        (true, _) => "",
+        (false, true) => "https://",
+        (false, false) => "http://",
+    };
+    if of_traces {
+        return format!("{scheme}{endpoint}");
+    }
+    format!("{scheme}{}/v1/traces", endpoint.trim_end_matches('/'))
 }
 
 /// What `text` stands for, each `%XX` in it a byte.

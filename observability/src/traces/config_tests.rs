@@ -38,6 +38,7 @@ fn nothing_is_traced_unless_an_endpoint_is_named_and_not_then_if_told_so() {
 fn without_a_word_all_is_as_the_standard_says() {
     let expected = TracesConfig {
         endpoint: ENDPOINT.1.to_owned(),
+        protocol: Protocol::Grpc,
         tls: None,
         timeout: Duration::from_secs(10),
         service: None,
@@ -137,6 +138,23 @@ fn certificates_are_for_collectors_that_are_reached_by_tls() {
         let told = tls("https://collector", &[alone]).unwrap_err().to_string();
         assert!(told.starts_with(&format!("{} is `{}`: its ", alone.0, alone.1)), "{told}");
     }
+}
+
+#[test]
+fn by_http_the_endpoint_of_all_signals_is_where_the_path_of_traces_begins() {
+    let by_http = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf");
+    let endpoint = |name, endpoint, more: &[(&str, &str)]| {
+        let config = read(&[&[(name, endpoint), by_http], more].concat()).unwrap().unwrap();
+        assert_eq!(config.protocol, Protocol::Http);
+        config.endpoint
+    };
+    let (of_all, of_traces) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    assert_eq!(endpoint(of_all, "http://a:4318", &[]), "http://a:4318/v1/traces");
+    assert_eq!(endpoint(of_all, "https://a/otlp/", &[]), "https://a/otlp/v1/traces");
+    assert_eq!(endpoint(of_all, "a:4318", &[]), "https://a:4318/v1/traces");
+    let insecure = ("OTEL_EXPORTER_OTLP_INSECURE", "true");
+    assert_eq!(endpoint(of_all, "a:4318", &[insecure]), "http://a:4318/v1/traces");
+    assert_eq!(endpoint(of_traces, "http://a:4318/mine", &[]), "http://a:4318/mine");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! Dashboards and alerts that cannot rot: their rules are checked and tried by `promtool`, and every
-//! query is asked of a real Prometheus that watched real workers, one of which was killed.
+//! query is asked of a real Prometheus that watched real workers on each broker while they were
+//! killed and frozen, and their broker was away.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be looked at fails the test")]
+
+mod panels;
+mod places;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,36 +14,9 @@ use std::process::Command;
 
 use serde_json::Value;
 use ttg_observability::metrics::{Metric, MetricKind};
-use ttg_tests::{Prometheus, Sandbox, Signal, stack, until};
+use ttg_tests::stack;
 
-/// A panel's title, in its dashboard, and a query of it.
-struct Query {
-    panel: String,
-    expression: String,
-}
-
-/// Every query of every panel, with the dashboards' variables filled in.
-fn queries() -> Vec<Query> {
-    let mut queries = Vec::new();
-    for entry in fs::read_dir(stack().join("grafana/dashboards")).unwrap() {
-        let path = entry.unwrap().path();
-        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        for panel in dashboard["panels"].as_array().unwrap() {
-            let title = panel["title"].as_str().unwrap();
-            for target in panel["targets"].as_array().unwrap() {
-                let expression = target["expr"].as_str().unwrap();
-                let filled = [("$__rate_interval", "1m"), ("$__range", "1h")];
-                let filled = filled.into_iter().chain([("$job", ".*"), ("$instance", ".*")]);
-                let expression =
-                    filled.fold(expression.to_owned(), |text, (name, to)| text.replace(name, to));
-                let panel = format!("{} › {title}", dashboard["title"].as_str().unwrap());
-                queries.push(Query { panel, expression });
-            }
-        }
-    }
-    assert!(queries.len() > 20, "{} queries", queries.len());
-    queries
-}
+use crate::panels::queries;
 
 /// The names of TTG's metrics and of recorded series in `text`.
 fn names(text: &str) -> BTreeSet<String> {
@@ -157,55 +135,4 @@ fn every_alert_is_explained_where_people_look() {
     for alert in named(&rules(), "- alert:") {
         assert!(readme.contains(&format!("| `{alert}` |")), "{alert} is not in the README");
     }
-}
-
-#[test]
-fn a_run_with_faults_is_seen_on_every_panel_and_raises_its_alert() {
-    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ttg-under-test"));
-    let worker = |address: &str| {
-        sandbox.start(&format!("worker --concurrency 2 --lease 2s --listen {address}"))
-    };
-    let mut killed = worker("127.0.0.1:0");
-    let mut steady = worker("127.0.0.1:0");
-    let (first, second) = (killed.address(), steady.address());
-    let prometheus = Prometheus::start(&[&first, &second]);
-    let reaches = |expression: &str| {
-        until(expression, || prometheus.query(expression).unwrap().first().copied());
-    };
-    reaches("count(ttg_broker_up == 1) == 2");
-    let faults = "--set simulate-work-ms=3 --set simulate-fault-rate=0.05 --retry-delay 200ms";
-    let job = format!("submit --job seen --parameters 8000 --chunk-size 10 {faults}");
-    sandbox.ttg(&job).expect_code(0);
-    reaches("sum(ttg_chunks_total{outcome='completed'}) > 40");
-    killed.kill();
-    let _revived = worker(&first);
-    reaches("sum(increase(ttg_redeliveries_total[1m])) > 0");
-    reaches("max(ttg:job_parameters:max{state='pending'}) == 0");
-    reaches("ttg:job_eta:seconds");
-    reaches("ALERTS{alertname='TtgDeadLetters', alertstate='firing'}");
-
-    for Query { panel, expression } in queries() {
-        let samples = prometheus.query(&expression);
-        let samples = samples.unwrap_or_else(|error| panic!("{panel}: {error}: {expression}"));
-        let is_shown = samples.iter().any(|sample| !sample.is_nan());
-        assert!(is_shown, "{panel} is empty: {expression}");
-    }
-    let groups = prometheus.api("rules");
-    let groups = groups["data"]["groups"].as_array().unwrap();
-    let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
-    for rule in rules {
-        assert_eq!(rule["health"], "ok", "{rule}");
-    }
-
-    // It tells the truth.
-    let report = sandbox.look("seen").unwrap();
-    let shown = |state: &str| {
-        let expression = format!("ttg:job_parameters:max{{ttg_job='seen',state='{state}'}}");
-        prometheus.query(&expression).unwrap()
-    };
-    report.assert_complete(8_000, report.parameters.dead);
-    assert_eq!(shown("dead"), [report.parameters.dead as f64]);
-    assert_eq!(shown("completed"), [report.parameters.completed as f64]);
-    steady.signal(Signal::SIGTERM);
-    steady.end().expect_code(0);
 }
