@@ -4,13 +4,18 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{PATIENCE, complete, connect, finish, one, submit};
+use super::{complete, connect, finish, one, submit};
 use crate::broker::conformance::{SteppedClock, failure};
 use crate::broker::rabbitmq::RabbitServer;
 use crate::broker::{Broker, Committed, Nack, RabbitBroker, Settled};
 use crate::delivery::Delivery;
 
-const LEASE: Duration = Duration::from_secs(1);
+/// What is late by three of them is given out a second time, which no retry is to be here that comes by
+/// itself, on a slow machine either.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// What that takes, and a server that starts.
+const PATIENCE: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_hours(1);
 
 /// In the shortest queue of retries, which all of them share.
