@@ -83,16 +83,21 @@ impl Sandbox {
         Store(self.data.as_path())
     }
 
-    /// What the store has of `job` by now; `None` before it is submitted.
+    /// What the store has of `job` by now; `None` before it is submitted. A broker that is away is waited
+    /// for: after a kill it may take longer to start than a command waits.
     ///
     /// # Panics
-    /// If `ttg results` fails otherwise.
+    /// If `ttg results` fails otherwise, or the broker is away for too long.
     pub fn look(&self, job: &str) -> Option<Report> {
-        let ended = self.ttg(&format!("results {job} --json"));
-        match ended.code {
-            Some(0 | 3) => Some(ended.report()),
-            Some(2) if ended.stderr.contains("is unknown") => None,
-            _ => panic!("{ended:#?}"),
+        let deadline = SystemClock.now().after(DEADLINE);
+        loop {
+            let ended = self.ttg(&format!("results {job} --json"));
+            match ended.code {
+                Some(0 | 3) => return Some(ended.report()),
+                Some(2) if ended.stderr.contains("is unknown") => return None,
+                Some(69) if SystemClock.now() < deadline => {}
+                _ => panic!("{ended:#?}"),
+            }
         }
     }
 

@@ -155,7 +155,10 @@ mod tests {
     fn one_flush_is_asked_for_however_much_gathers() {
         let mut state = Gathered::default();
         assert_eq!(on_settle(&mut state, vec![], Urgency::Pressing, at(0)), None);
-        assert_eq!(on_settle(&mut state, many(1..2), Urgency::Pressing, at(0)), Some(Duration::ZERO));
+        assert_eq!(
+            on_settle(&mut state, many(1..2), Urgency::Pressing, at(0)),
+            Some(Duration::ZERO)
+        );
         assert_eq!(on_settle(&mut state, many(2..4), Urgency::Pressing, at(0)), None);
         let batch = on_flush(&mut state, at(0), || 0.0).unwrap();
         assert_eq!(batch.ids, [1, 2, 3].map(DeliveryId));
@@ -167,12 +170,25 @@ mod tests {
         let mut state = Gathered::default();
         on_settle(&mut state, many(0..1), Urgency::Pressing, at(10));
         on_flush(&mut state, at(10), || 0.0);
-        assert_eq!(on_settle(&mut state, many(1..2), Urgency::Pressing, at(11)), Some(Duration::from_millis(3)));
-        assert_eq!(on_settle(&mut state, many(2..3), Urgency::Pressing, at(12)), None, "it comes with the other");
-        assert_eq!(on_settle(&mut state, many(3..300), Urgency::Pressing, at(12)), Some(Duration::ZERO));
+        assert_eq!(
+            on_settle(&mut state, many(1..2), Urgency::Pressing, at(11)),
+            Some(Duration::from_millis(3))
+        );
+        assert_eq!(
+            on_settle(&mut state, many(2..3), Urgency::Pressing, at(12)),
+            None,
+            "it comes with the other"
+        );
+        assert_eq!(
+            on_settle(&mut state, many(3..300), Urgency::Pressing, at(12)),
+            Some(Duration::ZERO)
+        );
         assert_eq!(on_settle(&mut state, many(300..301), Urgency::Pressing, at(12)), None);
         on_flush(&mut state, at(12), || 0.0);
-        assert_eq!(on_settle(&mut state, many(301..302), Urgency::Pressing, at(16)), Some(Duration::ZERO));
+        assert_eq!(
+            on_settle(&mut state, many(301..302), Urgency::Pressing, at(16)),
+            Some(Duration::ZERO)
+        );
     }
 
     #[test]

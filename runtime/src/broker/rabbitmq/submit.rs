@@ -91,7 +91,9 @@ impl Consumer {
     }
 
     /// All jobs, by what has arrived of their journals.
-    pub(super) async fn glance_at_jobs(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+    pub(super) async fn glance_at_jobs(
+        &self,
+    ) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
         let mut seen = Vec::new();
         for record in self.jobs_at_a_glance().await? {
             let journal = self.journals.of(&self.link, record.uid);

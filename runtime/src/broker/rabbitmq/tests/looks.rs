@@ -31,10 +31,7 @@ async fn who_looks_again_writes_nothing_and_sees_all_in_the_end() {
     assert_eq!((&seen[0].0, seen[0].1.chunks.completed), (&job, 0));
     let names = &other.consumer.link.names;
     let lengths = async || {
-        [
-            length(&other, names.jobs.clone()).await,
-            length(&other, names.journal(job.uid)).await,
-        ]
+        [length(&other, names.jobs.clone()).await, length(&other, names.journal(job.uid)).await]
     };
     let before = lengths().await;
     for _ in 0..5 {
