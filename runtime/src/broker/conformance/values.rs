@@ -29,6 +29,7 @@ pub async fn values_are_read_as_they_were_stored<H: Harness>() {
     for reader in [&world.submitter, &world.consumer("a").await] {
         assert!(reader.values(&places).await == all);
         assert!(reader.values(&places[1..2]).await == all[1..2]);
+        assert!(reader.values(&places[..1]).await == all[..1]);
     }
     let id = ValuesId::fresh(&SystemRandomness);
     let absent = [ValuesAt { id, ..places[0] }, ValuesAt { part: 99, ..places[0] }];
