@@ -53,18 +53,65 @@ impl Place for Embedded {
     }
 }
 
-/// A server, which is killed and started again.
+/// What can be killed and started again.
+pub(crate) trait Server {
+    fn fresh() -> Self;
+
+    fn place(&self) -> String;
+
+    fn die(&mut self);
+
+    fn live(&mut self);
+}
+
+impl Server for RedisServer {
+    fn fresh() -> Self {
+        Self::start_with(&["--appendonly", "yes"])
+    }
+
+    fn place(&self) -> String {
+        self.url()
+    }
+
+    fn die(&mut self) {
+        self.kill();
+    }
+
+    fn live(&mut self) {
+        self.launch();
+    }
+}
+
+impl Server for RabbitServer {
+    fn fresh() -> Self {
+        Self::start()
+    }
+
+    fn place(&self) -> String {
+        self.url()
+    }
+
+    fn die(&mut self) {
+        self.kill();
+    }
+
+    fn live(&mut self) {
+        self.launch();
+    }
+}
+
+/// A server, and who uses it.
 pub(crate) struct Served<S> {
     sandbox: Sandbox,
     server: S,
 }
 
-impl Place for Served<RedisServer> {
+impl<S: Server> Place for Served<S> {
     const IS_SERVER: bool = true;
 
     fn start() -> Self {
-        let server = RedisServer::start_with(&["--appendonly", "yes"]);
-        Self { sandbox: sandbox().on(server.url()), server }
+        let server = S::fresh();
+        Self { sandbox: sandbox().on(server.place()), server }
     }
 
     fn sandbox(&self) -> &Sandbox {
@@ -72,32 +119,11 @@ impl Place for Served<RedisServer> {
     }
 
     fn leave(&mut self) {
-        self.server.kill();
+        self.server.die();
     }
 
     fn come_back(&mut self) {
-        self.server.launch();
-    }
-}
-
-impl Place for Served<RabbitServer> {
-    const IS_SERVER: bool = true;
-
-    fn start() -> Self {
-        let server = RabbitServer::start();
-        Self { sandbox: sandbox().on(server.url()), server }
-    }
-
-    fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
-    }
-
-    fn leave(&mut self) {
-        self.server.kill();
-    }
-
-    fn come_back(&mut self) {
-        self.server.launch();
+        self.server.live();
     }
 }
 

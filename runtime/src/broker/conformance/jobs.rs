@@ -211,14 +211,15 @@ pub async fn two_jobs_share_a_broker_and_do_not_mix<H: Harness>() {
     assert_eq!((progress.chunks.completed, progress.chunks.in_flight), (0, 3));
 
     // What of the other job waits, and what is held, outlasts the end of this one.
-    assert_eq!(consumer.give_back(&others[2], Duration::ZERO).await, Settled::Applied);
+    let (returned, delay) = (world.harness.now(), H::lease() / 2);
+    assert_eq!(consumer.give_back(&others[2], delay).await, Settled::Applied);
     assert!(submitter.broker.cancel(one.uid).await.expect("cancel"));
     assert!(submitter.broker.purge(one.uid).await.expect("purge"));
     for delivery in &others[..2] {
         assert_eq!(consumer.renew(delivery).await, Renewed::Held);
         assert_eq!(consumer.complete(delivery).await, Committed::First);
     }
-    let waited = consumer.one().await;
+    let waited = world.delivered_not_before(returned.after(delay), &consumer).await;
     assert_eq!(consumer.complete(&waited).await, Committed::First);
     let keys: Vec<_> = others.iter().map(|delivery| delivery.chunk.key).collect();
     let read = consumer.outcomes(&other, 2).await;
