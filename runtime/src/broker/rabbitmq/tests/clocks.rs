@@ -62,6 +62,9 @@ async fn what_waits_to_be_tried_again_does_not_wait_for_the_clock() {
     server.clock().forward(STEP * 2);
     let third = expect_retry(&broker, &second).await;
     fail(&broker, &third).await;
+    // The acknowledgement of what failed is not confirmed: it has until the retry is due, or a server that
+    // is killed before it is written brings that again.
+    assert_eq!(broker.receive(NonZeroU32::MIN, RETRY_IN / 3).await.expect("receive"), []);
     // Its message has the time before, and is due in an hour.
     server.kill();
     server.clock().back(STEP);
