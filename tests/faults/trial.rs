@@ -9,11 +9,9 @@ use crate::broker::{Backend, sandbox};
 use crate::fault::Fault;
 use crate::pool::{Number, Pool};
 
-/// Faults to inject, if `TTG_TEST_FAULTS` does not say otherwise: as many as a gate may wait for.
-const FAULTS: u64 = 12;
-
-/// Of one round.
-const FAULTS_A_ROUND: u64 = 12;
+/// Faults of one round, if there are no more kinds of them. A round is as many as a gate may wait for, and
+/// no longer than a process of the tests may live.
+const FAULTS_A_ROUND: usize = 10;
 
 const WORKERS: u64 = 4;
 
@@ -50,7 +48,8 @@ enum Mend {
 /// # Panics
 /// If a parameter is lost, counted twice or dead.
 pub(crate) fn run(mut backend: Backend) {
-    let wanted = wanted();
+    let a_round = kinds(&backend).len().max(FAULTS_A_ROUND) as u64;
+    let wanted = wanted().unwrap_or(a_round);
     let randomness = SeededRandomness::new(wanted);
     let calm = sandbox().ttg(&format!("run --parameters {PARAMETERS} --json")).expect_code(0);
     let calm = calm.report();
@@ -58,7 +57,7 @@ pub(crate) fn run(mut backend: Backend) {
     let (mut rounds, mut redelivered, mut duplicates) = (0, 0, 0);
     while injected.values().sum::<u64>() < wanted {
         let left = wanted - injected.values().sum::<u64>();
-        for fault in round(&mut backend, rounds, left.min(FAULTS_A_ROUND), &randomness) {
+        for fault in round(&mut backend, rounds, left.min(a_round), &randomness) {
             *injected.entry(fault).or_default() += 1;
         }
         let job = format!("round-{rounds}");
@@ -195,9 +194,9 @@ fn mend(what: &Mend, backend: &mut Backend, pool: &Pool) {
     }
 }
 
-/// `TTG_TEST_FAULTS`, for who wants a longer run.
-fn wanted() -> u64 {
-    asked("TTG_TEST_FAULTS").map_or(FAULTS, |asked| asked.parse().expect("a number of faults"))
+/// `TTG_TEST_FAULTS`, for who wants a longer run than one round.
+fn wanted() -> Option<u64> {
+    asked("TTG_TEST_FAULTS").map(|asked| asked.parse().expect("a number of faults"))
 }
 
 /// What can happen to the broker; of that, where `TTG_TEST_FAULT` says a word, what has it in its name.

@@ -16,7 +16,7 @@ use ttg_runtime::{Clock, SystemClock, Timestamp};
 use crate::report::{Report, WorkerReport};
 
 /// What takes longer hangs.
-pub const DEADLINE: Duration = Duration::from_secs(100);
+pub const DEADLINE: Duration = Duration::from_secs(150);
 
 /// Looks until it sees something.
 ///
