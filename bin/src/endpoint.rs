@@ -160,7 +160,7 @@ impl Watched {
     /// What only the broker knows is asked for when it is scraped.
     async fn count_queue(&self) -> Result<(), BrokerError> {
         let mut depths = [0; 5];
-        for (job, progress) in self.broker.glance().await? {
+        for (job, progress) in self.broker.overview().await? {
             let JobProgress { state, chunks, parameters, .. } = progress;
             let counts =
                 [chunks.ready, chunks.in_flight, chunks.delayed, chunks.completed, chunks.dead];

@@ -67,8 +67,8 @@ impl Broker for Metered {
         self.call(BrokerOperation::Jobs, self.broker.jobs()).await
     }
 
-    async fn glance(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
-        self.call(BrokerOperation::Jobs, self.broker.glance()).await
+    async fn overview(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+        self.call(BrokerOperation::Jobs, self.broker.overview()).await
     }
 
     async fn publish(&self, chunks: &[Chunk]) -> Result<Published, BrokerError> {

@@ -1,7 +1,6 @@
 //! The brokers: each can be away, and come back.
 
-use ttg_runtime::broker::{RabbitServer, RedisServer};
-use ttg_tests::{Running, Sandbox};
+use ttg_tests::{Running, Sandbox, Server};
 
 /// A broker of a test's own, and a folder whose processes use it.
 pub(crate) trait Place {
@@ -53,53 +52,6 @@ impl Place for Embedded {
     }
 }
 
-/// What can be killed and started again.
-pub(crate) trait Server {
-    fn fresh() -> Self;
-
-    fn place(&self) -> String;
-
-    fn die(&mut self);
-
-    fn live(&mut self);
-}
-
-impl Server for RedisServer {
-    fn fresh() -> Self {
-        Self::start_with(&["--appendonly", "yes"])
-    }
-
-    fn place(&self) -> String {
-        self.url()
-    }
-
-    fn die(&mut self) {
-        self.kill();
-    }
-
-    fn live(&mut self) {
-        self.launch();
-    }
-}
-
-impl Server for RabbitServer {
-    fn fresh() -> Self {
-        Self::start()
-    }
-
-    fn place(&self) -> String {
-        self.url()
-    }
-
-    fn die(&mut self) {
-        self.kill();
-    }
-
-    fn live(&mut self) {
-        self.launch();
-    }
-}
-
 /// A server, and who uses it.
 pub(crate) struct Served<S> {
     sandbox: Sandbox,
@@ -110,8 +62,8 @@ impl<S: Server> Place for Served<S> {
     const IS_SERVER: bool = true;
 
     fn start() -> Self {
-        let server = S::fresh();
-        Self { sandbox: sandbox().on(server.place()), server }
+        let server = S::durable();
+        Self { sandbox: sandbox().on(server.url_by(server.port())), server }
     }
 
     fn sandbox(&self) -> &Sandbox {
@@ -119,11 +71,11 @@ impl<S: Server> Place for Served<S> {
     }
 
     fn leave(&mut self) {
-        self.server.die();
+        self.server.kill();
     }
 
     fn come_back(&mut self) {
-        self.server.live();
+        self.server.launch();
     }
 }
 

@@ -52,7 +52,9 @@ fn a_worker_whose_dispatcher_is_stuck_in_a_log_that_nobody_reads_fails_its_probe
     until("it works", || passes(&address).then_some(()));
 
     let retried = "--max-attempts 4000000 --retry-delay 1ms --kernel deadly --set error=0+1+2+3";
-    sandbox.ttg(&format!("submit --job stuck --parameters 4 --chunk-size 1 {retried}"));
+    sandbox
+        .ttg(&format!("submit --job stuck --parameters 4 --chunk-size 1 {retried}"))
+        .expect_code(0);
     until("it is wedged", || (!passes(&address)).then_some(()));
     let report = sandbox.look("stuck").expect("it was submitted");
     assert_eq!((report.status.as_str(), report.chunks.total), ("running", 4), "{report:#?}");

@@ -4,18 +4,12 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use ttg_runtime::broker::conformance::SteppedClock;
 use ttg_runtime::broker::{RabbitServer, RedisServer};
-use ttg_tests::{Sandbox, Signal, SmallDisk};
+use ttg_tests::{Sandbox, Server, Signal, SmallDisk};
 
 use crate::fault::Fault;
 
-/// A program that serves a broker, started by a test.
-pub(crate) trait Server {
-    fn port(&self) -> u16;
-    /// The broker's URL for who comes by another port of this machine.
-    fn url_by(&self, port: u16) -> String;
-    fn process(&self) -> u32;
-    fn kill(&mut self);
-    fn launch(&mut self);
+/// A server, and what can be done to it.
+pub(crate) trait Fragile: Server {
     /// From now on it has no room for more.
     fn fill(&self);
     fn free(&self);
@@ -23,27 +17,7 @@ pub(crate) trait Server {
     fn clock(&self) -> Option<&SteppedClock>;
 }
 
-impl Server for RedisServer {
-    fn port(&self) -> u16 {
-        Self::port(self)
-    }
-
-    fn url_by(&self, port: u16) -> String {
-        format!("redis://127.0.0.1:{port}")
-    }
-
-    fn process(&self) -> u32 {
-        self.id()
-    }
-
-    fn kill(&mut self) {
-        Self::kill(self);
-    }
-
-    fn launch(&mut self) {
-        Self::launch(self);
-    }
-
+impl Fragile for RedisServer {
     fn fill(&self) {
         self.ask(&["CONFIG", "SET", "maxmemory", "1"]);
     }
@@ -57,27 +31,7 @@ impl Server for RedisServer {
     }
 }
 
-impl Server for RabbitServer {
-    fn port(&self) -> u16 {
-        Self::port(self)
-    }
-
-    fn url_by(&self, port: u16) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{port}")
-    }
-
-    fn process(&self) -> u32 {
-        self.id()
-    }
-
-    fn kill(&mut self) {
-        Self::kill(self);
-    }
-
-    fn launch(&mut self) {
-        Self::launch(self);
-    }
-
+impl Fragile for RabbitServer {
     fn fill(&self) {
         self.ask(&["set_vm_memory_high_watermark", "0.000001"]);
     }
@@ -97,7 +51,7 @@ pub(crate) struct Backend {
     /// Of a store in a file. `None` where nothing may be mounted. Unmounted before its folder goes.
     disk: Option<SmallDisk>,
     pub(crate) sandbox: Sandbox,
-    server: Option<Box<dyn Server>>,
+    server: Option<Box<dyn Fragile>>,
     /// Whether the server was killed, and is not there.
     away: bool,
 }
@@ -114,15 +68,15 @@ impl Backend {
     }
 
     pub(crate) fn rabbitmq() -> Self {
-        Self::served("rabbitmq", RabbitServer::start())
+        Self::served("rabbitmq", RabbitServer::durable())
     }
 
-    fn served(name: &'static str, server: impl Server + 'static) -> Self {
+    fn served(name: &'static str, server: impl Fragile + 'static) -> Self {
         let sandbox = sandbox().on(server.url_by(server.port()));
         Self { name, sandbox, server: Some(Box::new(server)), away: false, disk: None }
     }
 
-    pub(crate) fn server(&self) -> Option<&dyn Server> {
+    pub(crate) fn server(&self) -> Option<&dyn Fragile> {
         self.server.as_deref()
     }
 

@@ -12,6 +12,9 @@ use crate::way::Way;
 /// Shorter than faults last that are to outlast it.
 const LINE: &str = "worker --concurrency 2 --lease 2s";
 
+/// The longest that a round may last, in which a server is started again several times.
+const ROUND: Duration = Duration::from_mins(5);
+
 /// How long one worker is looked at before the next.
 const TURN: Duration = Duration::from_millis(10);
 
@@ -57,7 +60,7 @@ impl Worker {
         if let (Some(server), Some(way)) = (backend.server(), &way) {
             command.env("TTG_BROKER", server.url_by(way.port()));
         }
-        let running = Running::start(command, LINE.to_owned());
+        let running = Running::start(command, LINE.to_owned()).for_at_most(ROUND);
         Self { number: Number(number), running, way, fate: Fate::Spared }
     }
 

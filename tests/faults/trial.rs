@@ -9,8 +9,7 @@ use crate::broker::{Backend, sandbox};
 use crate::fault::Fault;
 use crate::pool::{Number, Pool};
 
-/// Faults of one round, if there are no more kinds of them. A round is as many as a gate may wait for, and
-/// no longer than a process of the tests may live.
+/// Faults of one round, if there are no more kinds of them. A round is as many as a gate may wait for.
 const FAULTS_A_ROUND: usize = 10;
 
 const WORKERS: u64 = 4;

@@ -16,7 +16,7 @@ use ttg_runtime::{Clock, SystemClock, Timestamp};
 use crate::report::{Report, WorkerReport};
 
 /// What takes longer hangs.
-pub const DEADLINE: Duration = Duration::from_secs(150);
+pub const DEADLINE: Duration = Duration::from_secs(100);
 
 /// Looks until it sees something.
 ///
@@ -84,6 +84,13 @@ impl Running {
             stderr: String::new(),
             deadline: SystemClock.now().after(DEADLINE),
         }
+    }
+
+    /// Lets it live for so long in all: it is there while others are waited for.
+    #[must_use]
+    pub fn for_at_most(mut self, time: Duration) -> Self {
+        self.deadline = SystemClock.now().after(time);
+        self
     }
 
     /// Waits for a line on standard error that contains `part`.

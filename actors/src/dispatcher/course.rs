@@ -42,6 +42,9 @@ impl DispatcherState {
         mut settlements: Vec<Settlement>,
         now: Timestamp,
     ) -> Option<Effect> {
+        if settlements.is_empty() {
+            return None;
+        }
         if self.is_traced {
             for settlement in &mut settlements {
                 let attempt = self.attempt(settlement.id(), now);
@@ -49,7 +52,7 @@ impl DispatcherState {
             }
         }
         let urgency = self.urgency(&settlements);
-        (!settlements.is_empty()).then_some(Effect::Settle(settlements, urgency))
+        Some(Effect::Settle(settlements, urgency))
     }
 
     /// Outcomes may wait for others while every slot that asks for work gets some. Chunks that are

@@ -40,7 +40,7 @@ impl JobsReport {
     ) -> Result<Self, CommandError> {
         let mut report = Self { broker: url, jobs: Vec::new() };
         let Some(broker) = broker else { return Ok(report) };
-        let jobs = broker.glance().await;
+        let jobs = broker.overview().await;
         for (job, progress) in jobs.map_err(CommandError::broker("the jobs could not be listed"))? {
             report.jobs.push(JobLine {
                 job: job.name.to_string(),

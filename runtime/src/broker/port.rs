@@ -138,7 +138,7 @@ pub trait Broker: Send + Sync {
 
     /// All jobs and how far they are, for who looks again and again, as a dashboard does: after the
     /// first time, what happened in the last moments may be missing. A look leaves nothing behind.
-    async fn glance(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+    async fn overview(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
         let mut seen = Vec::new();
         for job in self.jobs().await? {
             let progress = self.progress(job.uid).await?;

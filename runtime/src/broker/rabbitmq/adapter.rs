@@ -21,7 +21,7 @@ use super::settle::Return;
 use super::source::Source;
 use super::target::{Identity, Target};
 use super::topology::Names;
-use super::values::Shelves;
+use super::values::ValuesReaders;
 use crate::broker::Broker;
 use crate::broker::port::{
     Capabilities, Committed, GiveBack, Nack, Published, Registered, Renewed, Settled,
@@ -86,7 +86,7 @@ pub(super) struct Consumer {
     pub(super) journals: Journals,
     pub(super) registry: Mutex<Registry>,
     pub(super) pages: Mutex<Pages>,
-    pub(super) values: Mutex<Shelves>,
+    pub(super) values: Mutex<ValuesReaders>,
     pub(super) proofs: Proofs,
     pub(super) watched: Mutex<Watched>,
     pub(super) lease: Duration,
@@ -174,8 +174,8 @@ impl Broker for RabbitBroker {
         self.consumer.all_jobs().await
     }
 
-    async fn glance(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
-        self.consumer.glance_at_jobs().await
+    async fn overview(&self) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
+        self.consumer.overview_of_jobs().await
     }
 
     async fn publish(&self, chunks: &[Chunk]) -> Result<Published, BrokerError> {

@@ -39,7 +39,7 @@ impl Journal {
     }
 
     /// Likewise, for who looks again.
-    pub(super) async fn glance(&mut self, link: &Link) -> Result<bool, BrokerError> {
+    pub(super) async fn catch_up_lately(&mut self, link: &Link) -> Result<bool, BrokerError> {
         let Some(mark) = self.tail.lately(link).await? else { return Ok(false) };
         self.read_to(&mark).await
     }

@@ -49,7 +49,7 @@ impl Registry {
     }
 
     /// Likewise, for who looks again.
-    async fn glance(&mut self, link: &Link) -> Result<(), BrokerError> {
+    async fn catch_up_lately(&mut self, link: &Link) -> Result<(), BrokerError> {
         let mark = self.tail.lately(link).await?.ok_or_else(|| gone(link))?;
         self.read_to(link, &mark).await
     }
@@ -177,9 +177,9 @@ impl Consumer {
     }
 
     /// Likewise, for who looks again.
-    pub(super) async fn jobs_at_a_glance(&self) -> Result<Vec<JobRecord>, BrokerError> {
+    pub(super) async fn jobs_lately(&self) -> Result<Vec<JobRecord>, BrokerError> {
         let mut registry = self.registry.lock().await;
-        registry.glance(&self.link).await?;
+        registry.catch_up_lately(&self.link).await?;
         Ok(registry.records())
     }
 

@@ -91,14 +91,14 @@ impl Consumer {
     }
 
     /// All jobs, by what has arrived of their journals.
-    pub(super) async fn glance_at_jobs(
+    pub(super) async fn overview_of_jobs(
         &self,
     ) -> Result<Vec<(JobRecord, JobProgress)>, BrokerError> {
         let mut seen = Vec::new();
-        for record in self.jobs_at_a_glance().await? {
+        for record in self.jobs_lately().await? {
             let journal = self.journals.of(&self.link, record.uid);
             let mut journal = journal.lock().await;
-            if journal.glance(&self.link).await? {
+            if journal.catch_up_lately(&self.link).await? {
                 let progress = self.progress_in(&journal, &record).await?;
                 seen.push((record, progress));
             }

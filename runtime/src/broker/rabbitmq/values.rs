@@ -19,14 +19,14 @@ const KEPT_MAX: usize = 4;
 
 /// The most bytes of records that a reader keeps beyond what it was asked for: workers that write side
 /// by side mix their records.
-const PASSED_BYTES_MAX: usize = 2 * VALUES_PAGE_BYTES_MAX;
+const RECENT_BYTES_MAX: usize = 2 * VALUES_PAGE_BYTES_MAX;
 
 /// The readers.
 #[derive(Default)]
-pub(super) struct Shelves(HashMap<JobUid, Shelf>);
+pub(super) struct ValuesReaders(HashMap<JobUid, ValuesReader>);
 
 /// A reader of one job's stream.
-struct Shelf {
+struct ValuesReader {
     tail: Tail,
     mark: Option<Mark>,
     /// The mark is of an earlier call: more may have been written since.
@@ -34,23 +34,23 @@ struct Shelf {
     /// Where each record is that was seen.
     offsets: HashMap<ValuesAt, u64>,
     /// Those seen last, and where they are, the oldest first.
-    passed: HashMap<ValuesAt, ValuesRecord>,
+    recent: HashMap<ValuesAt, ValuesRecord>,
     order: VecDeque<ValuesAt>,
-    passed_bytes: usize,
+    recent_bytes: usize,
     /// All before this offset was seen.
     frontier: u64,
 }
 
-impl Shelf {
+impl ValuesReader {
     fn new(link: &Link, job: JobUid) -> Self {
         Self {
             tail: Tail::of_large(link.names.values(job)),
             mark: None,
             is_old: false,
             offsets: HashMap::new(),
-            passed: HashMap::new(),
+            recent: HashMap::new(),
             order: VecDeque::new(),
-            passed_bytes: 0,
+            recent_bytes: 0,
             frontier: 0,
         }
     }
@@ -62,7 +62,7 @@ impl Shelf {
         at: ValuesAt,
     ) -> Result<Option<ValuesRecord>, BrokerError> {
         loop {
-            if let Some(record) = self.passed.get(&at) {
+            if let Some(record) = self.recent.get(&at) {
                 return Ok(Some(record.clone()));
             }
             if let Some(offset) = self.offsets.remove(&at) {
@@ -124,9 +124,9 @@ impl Shelf {
     /// The stream is another one by now.
     fn forget(&mut self) {
         self.offsets.clear();
-        self.passed.clear();
+        self.recent.clear();
         self.order.clear();
-        (self.passed_bytes, self.frontier, self.mark) = (0, 0, None);
+        (self.recent_bytes, self.frontier, self.mark) = (0, 0, None);
     }
 
     /// Remembers a record. False: it is none.
@@ -142,24 +142,24 @@ impl Shelf {
         };
         self.offsets.entry(record.at).or_insert(next.saturating_sub(1));
         let at = record.at;
-        self.passed_bytes += record.payload_bytes();
-        if let Some(same) = self.passed.insert(at, record) {
-            self.passed_bytes -= same.payload_bytes();
+        self.recent_bytes += record.payload_bytes();
+        if let Some(same) = self.recent.insert(at, record) {
+            self.recent_bytes -= same.payload_bytes();
         } else {
             self.order.push_back(at);
         }
-        while self.passed_bytes > PASSED_BYTES_MAX
+        while self.recent_bytes > RECENT_BYTES_MAX
             && self.order.len() > 1
             && let Some(oldest) = self.order.pop_front()
         {
-            let oldest = self.passed.remove(&oldest);
-            self.passed_bytes -= oldest.map_or(0, |oldest| oldest.payload_bytes());
+            let oldest = self.recent.remove(&oldest);
+            self.recent_bytes -= oldest.map_or(0, |oldest| oldest.payload_bytes());
         }
         true
     }
 }
 
-impl Shelves {
+impl ValuesReaders {
     pub(super) fn forget(&mut self, job: JobUid) {
         self.0.remove(&job);
     }
@@ -180,22 +180,22 @@ impl Consumer {
         &self,
         places: &[ValuesAt],
     ) -> Result<Vec<Option<ValuesRecord>>, BrokerError> {
-        let mut shelves = self.values.lock().await;
-        for shelf in shelves.0.values_mut() {
-            shelf.is_old = shelf.mark.is_some();
+        let mut readers = self.values.lock().await;
+        for reader in readers.0.values_mut() {
+            reader.is_old = reader.mark.is_some();
         }
         let (mut found, mut bytes) = (Vec::new(), 0);
         for place in places {
             let job = place.key.job;
-            if shelves.0.len() >= KEPT_MAX && !shelves.0.contains_key(&job) {
-                shelves.0.clear();
+            if readers.0.len() >= KEPT_MAX && !readers.0.contains_key(&job) {
+                readers.0.clear();
             }
             // Taken out: what a call leaves half-way, by an error or because nobody waits any more, is
             // begun anew.
-            let kept = shelves.0.remove(&job);
-            let mut shelf = kept.unwrap_or_else(|| Shelf::new(&self.link, job));
-            let record = shelf.find(&self.link, *place).await?;
-            shelves.0.insert(job, shelf);
+            let kept = readers.0.remove(&job);
+            let mut reader = kept.unwrap_or_else(|| ValuesReader::new(&self.link, job));
+            let record = reader.find(&self.link, *place).await?;
+            readers.0.insert(job, reader);
             bytes += record.as_ref().map_or(0, ValuesRecord::payload_bytes);
             if bytes > VALUES_PAGE_BYTES_MAX && !found.is_empty() {
                 break;

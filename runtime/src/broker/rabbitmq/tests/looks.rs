@@ -26,7 +26,7 @@ async fn who_looks_again_writes_nothing_and_sees_all_in_the_end() {
         connect((&url, &namespace), "other", LEASE).await,
     ];
     let job = submit(&other, "seen", 2).await;
-    let seen = looker.glance().await.expect("a glance");
+    let seen = looker.overview().await.expect("an overview");
     assert_eq!(seen.len(), 1, "a first look misses nothing");
     assert_eq!((&seen[0].0, seen[0].1.chunks.completed), (&job, 0));
     let names = &other.consumer.link.names;
@@ -35,7 +35,7 @@ async fn who_looks_again_writes_nothing_and_sees_all_in_the_end() {
     };
     let before = lengths().await;
     for _ in 0..5 {
-        assert_eq!(looker.glance().await.expect("a glance"), seen);
+        assert_eq!(looker.overview().await.expect("an overview"), seen);
     }
     assert_eq!(lengths().await, before.map(|length| length + 1), "but for the marks of this test");
 
@@ -44,7 +44,7 @@ async fn who_looks_again_writes_nothing_and_sees_all_in_the_end() {
     submit(&other, "seen-too", 1).await;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let seen = looker.glance().await.expect("a glance");
+        let seen = looker.overview().await.expect("an overview");
         let completed: u64 = seen.iter().map(|(_, progress)| progress.chunks.completed).sum();
         if seen.len() == 2 && completed == 1 {
             return;
