@@ -60,33 +60,36 @@ impl AwaitedJob {
         if let Some(publisher) = &self.publisher {
             publisher.abort();
         }
-        let broker = Arc::clone(&self.broker);
-        let flush = async {
-            match &end {
-                End::Settled => {
-                    let flushed = broker.flush().await;
-                    flushed.map_err(CommandError::broker("the store could not be flushed"))
-                }
-                End::Signal(_) => Ok(()),
-            }
-        };
         let stop = async {
             let Some(worker) = &mut self.worker else { return Ok(()) };
             worker.stop();
             worker.ended().await.map_err(CommandError::Worker)
         };
-        tokio::select! {
-            // What the report rests on is committed: disk and actors need not wait for each other.
-            (stopped, flushed) = async { tokio::join!(stop, flush) } => stopped.and(flushed)?,
-            exit = signals.next() => return Ok(exit),
-        }
         if let End::Signal(exit) = end {
+            tokio::select! {
+                stopped = stop => stopped?,
+                exit = signals.next() => return Ok(exit),
+            }
             let name = &self.job.name;
             let then = if self.worker.is_some() { "resumes it" } else { "waits on" };
             report::note(&format!("interrupted; `--job {name}` with the same options {then}"));
             return Ok(exit);
         }
-        let report = JobReport::read(&*self.broker, &self.job, SystemClock.wall()).await?;
+        // What the report rests on is committed: the disk and who reads need not wait for each other.
+        let flush = async {
+            let flushed = self.broker.flush().await;
+            flushed.map_err(CommandError::broker("the store could not be flushed"))
+        };
+        let read = async {
+            stop.await?;
+            JobReport::read(&*self.broker, &self.job, SystemClock.wall()).await
+        };
+        let (flushed, report) = tokio::select! {
+            both = async { tokio::join!(flush, read) } => both,
+            exit = signals.next() => return Ok(exit),
+        };
+        flushed?;
+        let report = report?;
         self.tell_completed(&report);
         report::print(&report, json)?;
         match report.status {

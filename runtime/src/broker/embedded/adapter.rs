@@ -121,29 +121,31 @@ impl EmbeddedBroker {
         let place = Place::new(&dir, Hold::Shared);
         let broker = Arc::clone(&place.broker);
         let told = Arc::new(Told::default());
-        let (boot_sender, boot_receiver) = std::sync::mpsc::channel();
+        let (found_sender, found) = std::sync::mpsc::channel();
         let reader = Lane::start("ttg-store-read", Arc::clone(&broker), {
             let (place, clock, told) = (place.clone(), Arc::clone(&clock), Arc::clone(&told));
             move || {
                 let boot = boot()?;
-                match opening {
+                let is_new = match opening {
                     Opening::Make => place.make_store(&boot)?,
-                    Opening::Expect => place.expect_store()?,
-                }
+                    Opening::Expect => place.expect_store().map(|()| false)?,
+                };
                 let connection = place.open_to_read()?;
-                drop(boot_sender.send(boot));
+                drop(found_sender.send((boot, is_new)));
                 Ok(ReadingSide { connection, clock, told })
             }
         });
         let writer = Lane::start("ttg-store-write", broker, move || {
             // It comes when the store is there and known to be ours.
-            let Ok(boot) = boot_receiver.recv() else {
+            let Ok((boot, is_new)) = found.recv() else {
                 return Err(Fault::Refused("the store could not be read".to_owned()));
             };
             let connection = place.open_to_write()?;
             let mut store = Store::open(connection, place, worker, lease, clock, told, &boot)?;
-            if matches!(opening, Opening::Make) {
-                store.enter()?;
+            match opening {
+                Opening::Make if is_new => store.enter_new()?,
+                Opening::Make => store.enter()?,
+                Opening::Expect => {}
             }
             Ok(store)
         });
@@ -364,6 +366,6 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn flush(&self) -> Result<(), BrokerError> {
-        self.shared.writer.call(|store| store.place.flush()).await
+        self.shared.writer.call(|store| store.flush()).await
     }
 }

@@ -82,16 +82,16 @@ impl Place {
         Ok(())
     }
 
-    /// Makes the store if there is none. It appears under its name when it is whole, so that a
-    /// crash leaves either none or all of it.
-    pub(super) fn make_store(&self, boot: &str) -> Result<(), Fault> {
+    /// Makes the store if there is none, and tells whether there was none. It appears under its name
+    /// when it is whole, so that a crash leaves either none or all of it.
+    pub(super) fn make_store(&self, boot: &str) -> Result<bool, Fault> {
         fs::create_dir_all(&self.folder)?;
         if !self.is_vacant()? {
-            return Ok(());
+            return Ok(false);
         }
         let _maker = lock_making(&self.folder.join("ttg.db.lock"))?;
         if !self.is_vacant()? {
-            return Ok(());
+            return Ok(false);
         }
         let draft = self.folder.join("ttg.db.new");
         remove_if_there(&draft)?;
@@ -111,7 +111,7 @@ impl Place {
         connection.close().map_err(|(_, error)| error)?;
         File::open(&draft)?.sync_all()?;
         fs::rename(&draft, self.file())?;
-        Ok(())
+        Ok(true)
     }
 
     /// A connection that only reads, to a store that is ours. Nothing of the file is changed.
@@ -152,16 +152,18 @@ impl Place {
         Ok(Opened { connection, _ours: ours })
     }
 
-    /// Waits until every commit so far is where a loss of power leaves it: in the log, which is
-    /// replayed, or in the file, to which `SQLite` syncs before it reuses the log. Syncing the log
-    /// needs no lock, as a checkpoint would. (The file itself must not be opened here: closing it
-    /// would drop the locks that `SQLite` holds on it in this process.)
-    pub(super) fn flush(&self) -> Result<(), Fault> {
+    /// Waits until the disk has what is in the log. It needs no lock, as a checkpoint would. (The file
+    /// itself must not be opened here: closing it would drop the locks that `SQLite` holds on it in
+    /// this process.)
+    pub(super) fn sync_log(&self) -> Result<(), Fault> {
         match File::open(self.log()) {
-            Ok(log) => log.sync_data()?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            log => Ok(log?.sync_data()?),
         }
+    }
+
+    /// Waits until the disk has the names of the files.
+    pub(super) fn sync_folder(&self) -> Result<(), Fault> {
         Ok(File::open(&self.folder)?.sync_all()?)
     }
 }

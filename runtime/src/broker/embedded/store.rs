@@ -102,6 +102,29 @@ impl Store {
         self.forget_workers()
     }
 
+    /// As [`Self::enter`], to a store that this process has just made: the first commit would wait for the disk
+    /// to have the log's first bytes, which protects what an earlier log left. There was none, and
+    /// whatever is flushed later takes these along.
+    pub(super) fn enter_new(&mut self) -> Result<(), Fault> {
+        self.connection.pragma_update(None, "synchronous", "OFF")?;
+        let entered = self.enter();
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        entered
+    }
+
+    /// Waits until every commit so far is where a loss of power leaves it: in the file. What others
+    /// keep from there stays in the log, which is replayed; that is synced, then.
+    pub(super) fn flush(&self) -> Result<(), Fault> {
+        let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+        let done: (i64, i64, i64) = self
+            .connection
+            .query_row(checkpoint, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        if !matches!(done, (0, pages, copied) if pages == copied) {
+            self.place.sync_log()?;
+        }
+        self.place.sync_folder()
+    }
+
     /// Ends every lease: whoever held one when this process got the store for itself is gone.
     fn expire_all(&self) -> Result<(), Fault> {
         let now = nanos(self.clock.now());

@@ -1,4 +1,4 @@
-//! Whose file it is: another's is refused and left as it is, to the byte.
+//! Whose file it is: another's is refused and left as it is, to the byte. And what is in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use rusqlite::Connection;
 
 use super::*;
+use crate::broker::OutcomeCursor;
+use crate::broker::conformance::{cut, outcome};
 use crate::error::BrokerError;
 
 /// Every file below `folder` and its bytes.
@@ -138,6 +140,25 @@ async fn looking_at_an_existing_store_leaves_no_lock_file() {
     assert_eq!(looker.jobs().await.unwrap().len(), 1);
     assert!(!folder.path().join("workers/b.lock").exists());
     looker.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_flushed_is_in_the_file_itself() {
+    let machine = Machine::new();
+    let broker = machine.connect("a").await;
+    let job = Machine::job(&broker, 3).await;
+    broker.publish(&cut(&job)).await.unwrap();
+    let delivery = &receive(&broker, 1).await[0];
+    let settled = outcome(&delivery.chunk, &worker("a"), &[]);
+    broker.commit(&[(delivery.receipt, settled.clone())]).await.unwrap();
+    broker.flush().await.unwrap();
+
+    let copy = TempDir::new().unwrap();
+    std::fs::copy(machine.folder.path().join("ttg.db"), copy.path().join("ttg.db")).unwrap();
+    let clock = Arc::new(ManualClock::new());
+    let looker = EmbeddedBroker::open_existing(config(copy.path(), "b", &clock)).await.unwrap();
+    let page = looker.outcomes(job.uid, OutcomeCursor::START, 10).await.unwrap();
+    assert_eq!(page.outcomes, [settled]);
 }
 
 #[tokio::test]
