@@ -104,6 +104,20 @@ fn up_speaks_with_a_cluster_that_is_there() {
 }
 
 #[test]
+fn what_is_found_is_found_however_much_is_said_after_it() {
+    let much = "yes another | head -n 100000";
+    let machine = StandIns::new(&[
+        ("kind", &format!("\"get clusters\") echo ttg; {much} ;;")),
+        ("kubectl", &format!("*api-group=keda.sh*) echo scaledobjects.keda.sh; {much} ;;")),
+        ("docker", ""),
+    ]);
+    assert!(machine.run("ttg-cluster --image ttg:1 up").status.success());
+    assert!(machine.saw("kind export kubeconfig") && !machine.saw("kind create"));
+    assert!(machine.run("ttg-cluster clean --yes --keep-cluster").status.success());
+    assert!(machine.saw("triggerauthentications.keda.sh -l app.kubernetes.io/part-of=ttg"));
+}
+
+#[test]
 fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cannot_start() {
     let kubectl = r#"kustomize*) PATH=$REAL_PATH exec kubectl "$@" ;;
         *data.backend*) printf static ;;
@@ -145,6 +159,25 @@ fn on_azure_a_resource_group_of_others_is_left_alone() {
             assert!(!cloud.saw("group create") && !cloud.saw("group delete"), "{command}");
             let listed = String::from_utf8_lossy(&output.stdout).contains("a-cluster");
             assert_eq!(listed, command == "down" && !tag.is_empty(), "what would go is told");
+        }
+    }
+}
+
+#[test]
+fn on_azure_nothing_is_asked_for_before_it_is_known_who_pays_and_what_is_there() {
+    let cases = [
+        ("account show", "az login", vec!["up", "image", "deploy", "down"]),
+        ("group exists", "does not say", vec!["up", "down"]),
+    ];
+    for (fails, hint, commands) in cases {
+        for command in commands {
+            let cloud = StandIns::new(&[("az", &format!("\"{fails}\"*) exit 1 ;;"))]);
+            let output = cloud.run(&format!("aks/ttg-aks {command}"));
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            assert!(said.contains(hint), "{command}: {said}");
+            let asked = String::from_utf8_lossy(&output.stdout);
+            assert!(!asked.contains("# Cost"), "{command}: {asked}");
         }
     }
 }
