@@ -36,9 +36,13 @@ impl StandIns {
         command.env("TTG_AKS_REGISTRY", "ttgofatest").output().unwrap()
     }
 
+    fn calls(&self) -> String {
+        fs::read_to_string(self.0.path().join("calls")).unwrap_or_default()
+    }
+
     /// Whether one was called with these words.
     fn saw(&self, words: &str) -> bool {
-        fs::read_to_string(self.0.path().join("calls")).unwrap_or_default().contains(words)
+        self.calls().contains(words)
     }
 }
 
@@ -115,6 +119,26 @@ fn what_is_found_is_found_however_much_is_said_after_it() {
     assert!(machine.saw("kind export kubeconfig") && !machine.saw("kind create"));
     assert!(machine.run("ttg-cluster clean --yes --keep-cluster").status.success());
     assert!(machine.saw("triggerauthentications.keda.sh -l app.kubernetes.io/part-of=ttg"));
+}
+
+#[test]
+fn a_job_that_is_being_submitted_is_watched_when_it_is_known() {
+    let cluster = |state: &str| {
+        StandIns::new(&[(
+            "kubectl",
+            &format!(
+                r#"*data.backend*) printf redis ;;
+                *"status a --json") [ -e "$0.asked" ] || {{ : >"$0.asked"; exit 2; }} ;;
+                *"get job ttg-submit-a"*) printf '{state}' ;;"#
+            ),
+        )])
+    };
+    for (state, times) in [("Running ", 2), ("Running Failed", 1), ("", 1)] {
+        let cluster = cluster(state);
+        assert!(cluster.run("ttg-cluster watch a").status.success());
+        assert!(cluster.saw("exec deployment/ttg-worker -- ttg status a --watch"), "{state}");
+        assert_eq!(cluster.calls().matches("status a --json").count(), times, "{state}");
+    }
 }
 
 #[test]
