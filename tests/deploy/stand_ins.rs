@@ -122,6 +122,25 @@ fn what_is_found_is_found_however_much_is_said_after_it() {
 }
 
 #[test]
+fn recover_does_not_take_the_word_of_before_a_node_was_started() {
+    let docker = r#"ps*) echo 1a2b ;; inspect*) echo '/ttg-worker 2026-01-01T00:00:10.5Z' ;;"#;
+    // Of before that; then not ready; then ready.
+    let kubectl = r#"*"config current-context"*) printf kind-ttg ;;
+        *"get pods -l "*startedAt*) echo >>"$0.asked"
+            case $(wc -l <"$0.asked") in
+            1) echo 'ttg-worker|True|2026-01-01T00:00:05Z' ;;
+            2) echo 'ttg-worker|False|2026-01-01T00:00:12Z' ;;
+            *) echo 'ttg-worker|True|2026-01-01T00:00:12Z' ;;
+            esac ;;"#;
+    let cluster = StandIns::new(&[("kubectl", kubectl), ("docker", docker)]);
+    let output = cluster.run("ttg-cluster recover");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(cluster.saw("docker ps --all --quiet --filter label=io.x-k8s.kind.cluster=ttg"));
+    assert!(cluster.saw("docker start 1a2b"));
+    assert_eq!(cluster.calls().matches("running.startedAt").count(), 3);
+}
+
+#[test]
 fn a_job_that_is_being_submitted_is_watched_when_it_is_known() {
     let cluster = |state: &str| {
         StandIns::new(&[(
