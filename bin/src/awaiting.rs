@@ -18,10 +18,14 @@ use crate::signals::Signals;
 use crate::traces::Submitting;
 
 /// How often the job's progress is asked for at most.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How often it is asked for when this process committed nothing.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
+
+/// When one parameter of so many is left, what is committed is flushed while the rest is computed:
+/// the flush that the end waits for has little to do then.
+const FLUSHED_AHEAD: u64 = 8;
 
 /// A job, and what this process does for it.
 pub(crate) struct AwaitedJob {
@@ -56,12 +60,25 @@ impl AwaitedJob {
         if let Some(publisher) = &self.publisher {
             publisher.abort();
         }
-        if let Some(worker) = &mut self.worker {
-            worker.stop();
-            tokio::select! {
-                ended = worker.ended() => ended.map_err(CommandError::Worker)?,
-                exit = signals.next() => return Ok(exit),
+        let broker = Arc::clone(&self.broker);
+        let flush = async {
+            match &end {
+                End::Settled => {
+                    let flushed = broker.flush().await;
+                    flushed.map_err(CommandError::broker("the store could not be flushed"))
+                }
+                End::Signal(_) => Ok(()),
             }
+        };
+        let stop = async {
+            let Some(worker) = &mut self.worker else { return Ok(()) };
+            worker.stop();
+            worker.ended().await.map_err(CommandError::Worker)
+        };
+        tokio::select! {
+            // What the report rests on is committed: disk and actors need not wait for each other.
+            (stopped, flushed) = async { tokio::join!(stop, flush) } => stopped.and(flushed)?,
+            exit = signals.next() => return Ok(exit),
         }
         if let End::Signal(exit) = end {
             let name = &self.job.name;
@@ -69,8 +86,6 @@ impl AwaitedJob {
             report::note(&format!("interrupted; `--job {name}` with the same options {then}"));
             return Ok(exit);
         }
-        let flushed = self.broker.flush().await;
-        flushed.map_err(CommandError::broker("the store could not be flushed"))?;
         let report = JobReport::read(&*self.broker, &self.job, SystemClock.wall()).await?;
         self.tell_completed(&report);
         report::print(&report, json)?;
@@ -91,6 +106,7 @@ impl AwaitedJob {
             self.worker.as_ref().map(|worker| Arc::clone(worker.stats())).unwrap_or_default();
         // What this process has to settle if it is alone; known after the first look.
         let mut alone: Option<u64> = None;
+        let mut is_flushed_ahead = self.worker.is_none();
         loop {
             let look = async {
                 let committed = tokio::time::timeout(LOOK_AT_LEAST_EVERY, stats.committed()).await;
@@ -123,6 +139,12 @@ impl AwaitedJob {
                     alone.get_or_insert_with(|| stats.read().settled() + left);
                     if progress.state != JobState::Running {
                         return Ok(End::Settled);
+                    }
+                    if !is_flushed_ahead && left <= progress.parameters.total / FLUSHED_AHEAD {
+                        is_flushed_ahead = true;
+                        let broker = Arc::clone(&self.broker);
+                        // Should it fail, the flush at the end tells.
+                        tokio::spawn(async move { broker.flush().await.ok() });
                     }
                     if self.publisher.is_none() && progress.published < progress.chunks.total {
                         // The server lost what it had acknowledged.

@@ -14,15 +14,16 @@ use ttg_runtime::{
 /// How long the kernel is sampled at most.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// A sample of this much work is enough.
-const SAMPLE_ENOUGH: Duration = Duration::from_millis(2);
+/// A sample that took this long is enough: a thousand times what reading the clock takes, a thousandth of
+/// the work of a chunk.
+const SAMPLE_ENOUGH: Duration = Duration::from_micros(500);
 
 /// The work that a chunk aims at: far above what a delivery costs, far below a lease.
 const CHUNK_WORK: Duration = Duration::from_millis(500);
 
 /// Chunks per slot at least, so that the slots end together: with `n` chunks a slot, the last one
 /// idles about `1/2n` of the time.
-const CHUNKS_PER_SLOT: u64 = 20;
+const CHUNKS_PER_SLOT: u64 = 40;
 
 /// Chunks per job at most.
 const CHUNKS_MAX: u64 = 100_000;
@@ -168,7 +169,7 @@ mod tests {
     fn a_chunk_is_half_a_second_of_work_within_bounds() {
         assert_eq!(size(10_000_000, 2, Duration::from_millis(10)), 100, "raised to 100 000 chunks");
         assert_eq!(size(1_000_000, 2, Duration::from_millis(10)), 50, "half a second");
-        assert_eq!(size(10_000, 2, Duration::from_micros(1)), 250, "20 chunks a slot");
+        assert_eq!(size(10_000, 2, Duration::from_micros(1)), 125, "40 chunks a slot");
         assert_eq!(size(10_000, 2, Duration::from_mins(1)), 1, "a slow kernel");
         assert_eq!(size(1_000_000_000, 2, Duration::from_nanos(2)), 1 << 20, "bounded records");
         assert_eq!(size(5, 64, Duration::ZERO), 1);

@@ -230,7 +230,7 @@ impl CommandError {
                 Some("mend the kernel, or give it other options: `--set key=value`".into())
             }
             Self::UnknownJob(_) => {
-                Some("a job lives in the store it was submitted to: check `--data-dir`".into())
+                Some("`ttg status` lists all; check `--broker`, `--data-dir` and `--namespace`".into())
             }
             Self::NotFinished(name) => {
                 Some(format!("`ttg worker --until-complete {name}` finishes it"))

@@ -64,9 +64,9 @@ pub fn main(kernels: Kernels) -> ExitCode {
 }
 
 fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("ttg-async")
+    // What waits needs one thread, and what computes has its own. Were this another than the one that the
+    // command is awaited on, each message between the two would cost a switch, on a CPU that computes.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
@@ -98,7 +98,7 @@ fn run(cli: Cli, settings: Vec<Setting>, kernels: Kernels) -> Result<Exit, Comma
         Command::Completions(arguments) => commands::completions::completions(&arguments),
         Command::Results(arguments) => runtime.block_on(commands::results::results(arguments)),
     };
-    traces.end();
+    traces.end(&runtime);
     // What still computes after a second signal is not waited for.
     runtime.shutdown_background();
     exit

@@ -75,7 +75,9 @@ fn resolve(
     mut words: Vec<OsString>,
     variables: &Variables,
 ) -> Result<(Command, ArgMatches, Vec<Setting>), clap::Error> {
-    let (place, wanted) = wanted(command(), &words);
+    let command = command();
+    let (path, wanted) = wanted(&command, &words);
+    let place = words.len().min(1) + path.len();
     let given = words.clone();
     let out = outvoted(&given, |variable| variables.is_set(variable));
     let mut aliases: Vec<(&str, Vec<&'static str>)> = Vec::new();
@@ -93,7 +95,7 @@ fn resolve(
         }
     }
     // To clap a variable is as good as a flag: it would call them a conflict.
-    let mut command = without_variables(command(), &|flag| {
+    let mut command = without_variables(command, &path, &|flag| {
         let name = flag.get_long().unwrap_or_default();
         let own = flag.get_env().map(OsStr::to_string_lossy);
         let is_empty = |own: &str| variables.is_there(own) && !variables.is_set(own);
@@ -126,15 +128,15 @@ fn resolve(
     }
 }
 
-/// The command that `words` name, and the place after its name.
-fn wanted(mut command: Command, words: &[OsString]) -> (usize, Command) {
-    let mut place = 1.min(words.len());
-    while let Some(word) = words.get(place) {
-        let Some(below) = command.find_subcommand(word).cloned() else { break };
-        command = below;
-        place += 1;
+/// The command that `words` name, and the names that lead to it.
+fn wanted(command: &Command, words: &[OsString]) -> (Vec<String>, Command) {
+    let (mut wanted, mut path) = (command, Vec::new());
+    for word in words.iter().skip(1) {
+        let Some(below) = wanted.find_subcommand(word) else { break };
+        wanted = below;
+        path.push(below.get_name().to_owned());
     }
-    (place, command)
+    (path, wanted.clone())
 }
 
 fn innermost(mut matches: &ArgMatches) -> &ArgMatches {
@@ -144,10 +146,16 @@ fn innermost(mut matches: &ArgMatches) -> &ArgMatches {
     matches
 }
 
-/// `command`, all the way down, with the variables of no flag that `ignores` tells.
-fn without_variables(command: Command, ignores: &impl Fn(&Arg) -> bool) -> Command {
+/// `command`, and what `path` leads to, with the variables of no flag that `ignores` tells.
+fn without_variables(
+    command: Command,
+    path: &[String],
+    ignores: &impl Fn(&Arg) -> bool,
+) -> Command {
     let reset = |flag: Arg| if ignores(&flag) { flag.env(Resettable::Reset) } else { flag };
-    command.mut_args(reset).mut_subcommands(|below| without_variables(below, ignores))
+    let command = command.mut_args(reset);
+    let Some((next, rest)) = path.split_first() else { return command };
+    command.mut_subcommand(next, |below| without_variables(below, rest, ignores))
 }
 
 fn settings(

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use ttg_runtime::broker::{JobState, Registered};
 use ttg_runtime::kernel::{RegisteredKernel, Scratch};
@@ -16,12 +17,15 @@ use crate::error::CommandError;
 use crate::report;
 use crate::settings::{ChunkSize, JobSettings};
 
-/// A job as it was asked for, its kernel being sampled if it is to choose the chunk size.
+/// A job as it was asked for.
 pub(crate) struct Submission {
     name: Option<JobName>,
     spec: JobSpec,
     shard: Option<ShardOf>,
     auto: bool,
+    /// That chooses the chunk size.
+    kernel: Option<Arc<dyn RegisteredKernel>>,
+    /// Of it, once begun.
     sample: Option<Sample>,
 }
 
@@ -56,8 +60,17 @@ impl Submission {
             values: settings.values,
         };
         let auto = fixed.is_none();
-        let sample = kernel.filter(|_| auto).map(|kernel| Sample::begin(&spec, kernel));
-        Ok(Self { name: settings.name, spec, shard: settings.shard, auto, sample })
+        let kernel = kernel.filter(|_| auto).cloned();
+        Ok(Self { name: settings.name, spec, shard: settings.shard, auto, kernel, sample: None })
+    }
+
+    /// Waits for `broker` to be connected, and has the kernel sampled meanwhile. What connects is
+    /// started first: the sample can wait for it, and nothing waits for the sample alone.
+    pub(crate) async fn while_sampled<B>(&mut self, broker: impl Future<Output = B>) -> B {
+        let sample = async {
+            self.sample = self.kernel.as_ref().map(|kernel| Sample::begin(&self.spec, kernel));
+        };
+        tokio::join!(biased; broker, sample).0
     }
 
     /// Registers the job, or finds the one that this submission resumes.
@@ -66,7 +79,7 @@ impl Submission {
         broker: &dyn Broker,
         slots: u32,
     ) -> Result<JobRecord, CommandError> {
-        let Self { name, mut spec, shard, auto, sample } = self;
+        let Self { name, mut spec, shard, auto, sample, .. } = self;
         if spec.values && !broker.capabilities().values {
             return Err(CommandError::NoValuesHere(broker.capabilities().name));
         }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use ttg_observability::Traces;
 use ttg_observability::metrics::Metrics;
 use ttg_observability::traces::{Remote, Submission, SubmittedJob, TracesConfig};
@@ -54,9 +55,11 @@ impl TracesOfProcess {
     }
 
     /// Sends the last spans, for a moment at most.
-    pub(crate) fn end(self) {
+    pub(crate) fn end(self, runtime: &Runtime) {
         if let Some(traces) = self.0.into_inner() {
-            traces.end(LAST_SPANS_WAIT);
+            // Who sends them waits, on a thread of its own, for a connection that the runtime drives.
+            let end = runtime.spawn_blocking(move || traces.end(LAST_SPANS_WAIT));
+            runtime.block_on(end).ok();
         }
     }
 }

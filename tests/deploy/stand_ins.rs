@@ -161,7 +161,18 @@ fn a_job_that_is_being_submitted_is_watched_when_it_is_known() {
 }
 
 #[test]
-fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cannot_start() {
+fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_how_its_pods_fare() {
+    let log = |second: u32, level: &str, rest: &str| {
+        format!(
+            r#"{{"timestamp":"2026-01-01T00:00:0{second}.000Z","level":"{level}","target":"t","message":{rest},"worker":null}}"#
+        )
+    };
+    let logged = [
+        log(1, "INFO", r#""process starts","event":"starting""#),
+        log(2, "WARN", r#""no worker has the \"kernel\"","kernel":"c""#),
+        log(3, "INFO", r#""1/9 parameters","event":"progress","done":1"#),
+        log(4, "INFO", r#""1/9 parameters","event":"progress","done":1"#),
+    ];
     let kubectl = r#"kustomize*) PATH=$REAL_PATH exec kubectl "$@" ;;
         *data.backend*) printf static ;;
         *data.workers*) printf 3 ;;
@@ -173,8 +184,14 @@ fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cann
         *"get pod/a-1-x"*) printf '1:137' ;;
         *"get pod/a-1-y"*) printf '1:3' ;;
         *"get pod/a-2-x"*) printf '2:0' ;;
-        *logs*) printf '{"timestamp":"now"}\n{"job":"a"}\nerror: words\n' ;;"#;
-    let cluster = StandIns::new(&[("kubectl", kubectl)]);
+        *logs*) cat <<'END'
+LOGGED
+{"job":"a"}
+error: words
+END
+        ;;"#;
+    let kubectl = kubectl.replace("LOGGED", &logged.join("\n"));
+    let cluster = StandIns::new(&[("kubectl", &kubectl)]);
     let output = cluster.run("ttg-cluster submit --job a");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
@@ -185,6 +202,11 @@ fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cann
     );
     assert_eq!(said.matches("a-1-x waits: ImagePullBackOff").count(), 1, "{said}");
     assert!(!said.contains("a-0-x waits"), "{said}");
+    // Each pod's words once, however often they are asked for.
+    for told in ["a-2-x: no worker has the \"kernel\",kernel:c", "a-2-x: 1/9 parameters"] {
+        assert_eq!(said.matches(told).count(), 1, "{told}: {said}");
+    }
+    assert!(!said.contains("process starts"), "{said}");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use crate::sandbox;
 const SLOW: &str = "run --job slow --parameters 3000 --chunk-size 10 --set simulate-work-ms=4 \
                     --concurrency 4 --log-format json --json";
 
-/// What a worker of [`SLOW`] holds at most: a chunk a slot, and 50 ms of work a slot ahead, which
-/// is one chunk.
-const HELD: u64 = 4 + 4;
+/// What a worker of [`SLOW`] holds at most: a chunk a slot, and 100 ms of work a slot ahead, which
+/// are two chunks.
+const HELD: u64 = 4 + 8;
 
 /// The sum over 0..3000, three periods of `reference`.
 const SUM: &str = "1500106.5";

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 /// Work to hold ready beyond what is computed now: enough to hide a round trip to the broker,
 /// little enough that another worker which joins finds work.
-const READ_AHEAD: Duration = Duration::from_millis(50);
+const READ_AHEAD: Duration = Duration::from_millis(100);
+
+/// A chunk that takes longer is not handed to a slot before the one ahead of it has ended.
+const HANDED_AHEAD: Duration = Duration::from_millis(50);
 
 /// The most chunks to read ahead, however small.
 const READ_AHEAD_CHUNKS_MAX: usize = 1_024;
@@ -43,7 +46,7 @@ impl Pace {
     /// the slot runs dry: the way there and back takes as long as a good part of them. Long ones
     /// are not, since a chunk that waits in one slot is lost to another that ends first.
     pub(super) fn refill_at(&self) -> usize {
-        self.chunk_seconds.map_or(0, |mean| chunks_in(READ_AHEAD, mean).min(1))
+        self.chunk_seconds.map_or(0, |mean| chunks_in(HANDED_AHEAD, mean).min(1))
     }
 
     /// Chunks to hand to one of `slots` slots when `ready` wait.
@@ -76,7 +79,7 @@ mod tests {
     fn tiny_chunks_flow_and_large_ones_are_not_hoarded() {
         assert_eq!(Pace::default().read_ahead(), 1);
         assert_eq!(after(Duration::from_micros(1), 100, 2).read_ahead(), 1_024);
-        assert_eq!(after(Duration::from_millis(1), 100, 2).read_ahead(), 100);
+        assert_eq!(after(Duration::from_millis(1), 100, 2).read_ahead(), 200);
         assert_eq!(after(Duration::from_secs(1), 100, 64).read_ahead(), 1);
         assert_eq!(after(Duration::ZERO, 1, 2).read_ahead(), 2, "one chunk proves little");
     }

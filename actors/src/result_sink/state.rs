@@ -18,7 +18,7 @@ const BATCH_EVERY: Duration = Duration::from_millis(4);
 /// How long what is not pressing waits for company: a transaction costs as much as half a millisecond
 /// of two threads that had better compute. It is also what a crash may cost in work beyond what
 /// is computed at the moment.
-const LINGER: Duration = Duration::from_millis(50);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// This many settlements are a batch worth its transaction, whenever the one before it was.
 const BATCH_ENOUGH: usize = 200;

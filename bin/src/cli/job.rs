@@ -41,7 +41,7 @@ pub(crate) struct JobArguments {
           action = ArgAction::Append)]
     pub(crate) set_reference: Vec<(String, String)>,
 
-    /// Parameters per chunk, or `auto`: about half a second of work, at least 20 chunks a slot
+    /// Parameters per chunk, or `auto`: about half a second of work, at least 40 chunks a slot
     #[arg(long, value_name = "N", env = "TTG_CHUNK_SIZE", default_value = "auto",
           value_parser = parse_chunk_size)]
     pub(crate) chunk_size: ChunkSize,

@@ -47,12 +47,14 @@ pub(crate) async fn run(
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
     let is_named = settings.name.is_some();
-    let submission = Submission::to_compute(settings, &kernels)?;
-    let broker = match alone {
-        Some(store) => store.connect(id.clone(), worker_settings.lease).await?,
-        None => url.connect(id.clone(), worker_settings.lease).await?,
+    let mut submission = Submission::to_compute(settings, &kernels)?;
+    let connect = async {
+        match alone {
+            Some(store) => store.connect(id.clone(), worker_settings.lease).await,
+            None => url.connect(id.clone(), worker_settings.lease).await,
+        }
     };
-    let broker = Metered::around(broker, &metrics);
+    let broker = Metered::around(submission.while_sampled(connect).await?, &metrics);
     let slots = worker_settings.concurrency;
     let job = submission.register(&*broker, slots.get()).await?;
     if !is_named && !bar.is_hidden() {
@@ -63,14 +65,14 @@ pub(crate) async fn run(
     let names: Vec<_> = kernels.names().map(ToString::to_string).collect();
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
         .emit(&metrics);
+    let trace = submitting.publishes(&job);
+    let publish = publisher::publish(Arc::clone(&broker), job.clone(), trace.clone(), submitting);
+    let publisher = tokio::spawn(publish);
     let sight = Sight { metrics: metrics.clone(), traces };
     let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, sight).await?;
     if let Some(endpoint) = endpoint {
         endpoint.serve(Watched::new(&metrics, &broker, Some(worker.health())));
     }
-    let trace = submitting.publishes(&job);
-    let publish = publisher::publish(Arc::clone(&broker), job.clone(), trace.clone(), submitting);
-    let publisher = tokio::spawn(publish);
     Running { job: Some(job.name.as_str()) }.emit(&metrics);
 
     let publisher = Some(publisher);

@@ -39,8 +39,9 @@ pub(crate) async fn submit(
     let mut signals = Signals::catch().map_err(CommandError::Runtime)?;
 
     let endpoint = Endpoint::bind(arguments.listen.listen).await?;
-    let submission = Submission::begin(settings, &kernels)?;
-    let broker = Metered::around(url.connect(id, settings::LEASE_UNUSED).await?, &metrics);
+    let mut submission = Submission::begin(settings, &kernels)?;
+    let connect = url.connect(id, settings::LEASE_UNUSED);
+    let broker = Metered::around(submission.while_sampled(connect).await?, &metrics);
     let job = submission.register(&*broker, slots(&*broker).await).await?;
     warn_if_nobody_has_the_kernel(&*broker, &job.spec, &kernels).await;
     if let Some(endpoint) = endpoint {

@@ -130,15 +130,16 @@ impl EmbeddedBroker {
                     Opening::Make => place.make_store(&boot)?,
                     Opening::Expect => place.expect_store()?,
                 }
-                drop(boot_sender.send(boot));
                 let connection = place.open_to_read()?;
+                drop(boot_sender.send(boot));
                 Ok(ReadingSide { connection, clock, told })
             }
         });
-        let reader = reader.await?;
         let writer = Lane::start("ttg-store-write", broker, move || {
-            // The reader sent it before it was ready.
-            let boot = boot_receiver.recv().unwrap_or_default();
+            // It comes when the store is there and known to be ours.
+            let Ok(boot) = boot_receiver.recv() else {
+                return Err(Fault::Refused("the store could not be read".to_owned()));
+            };
             let connection = place.open_to_write()?;
             let mut store = Store::open(connection, place, worker, lease, clock, told, &boot)?;
             if matches!(opening, Opening::Make) {
@@ -146,7 +147,9 @@ impl EmbeddedBroker {
             }
             Ok(store)
         });
-        Ok(Self::over(Some(reader), writer.await?))
+        let (reader, writer) = tokio::join!(reader, writer);
+        // Of two errors, the reader's is the cause.
+        Ok(Self::over(Some(reader?), writer?))
     }
 
     fn over(reader: Option<Lane<ReadingSide>>, writer: Lane<Store>) -> Self {

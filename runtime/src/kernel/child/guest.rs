@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 
+use super::memory;
 use super::wire::{CursorCell, Incoming, Request, send_evaluated};
 use crate::clock::SystemClock;
 use crate::delivery::{Failure, FailureKind};
@@ -33,6 +35,7 @@ pub fn serve(kernels: Kernels) -> io::Result<()> {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
     // Where memory runs out, this process goes and not the worker. A refusal changes the odds only.
+    memory::bound(Path::new("/"));
     fs::write("/proc/self/oom_score_adj", "1000").ok();
     // On a thread like those of the worker, so that what overflows a stack there does so here.
     let guest = Guest { kernels, host, cursor };

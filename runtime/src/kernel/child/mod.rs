@@ -4,12 +4,13 @@
 //! it dead knows whom to blame.
 //!
 //! `parts` decides what is asked and who dies of what, `host` is the worker's side, `guest` the
-//! child's, `wire` what goes between.
+//! child's, which `memory` keeps within what its container has left, `wire` what goes between.
 
 #[cfg(any(test, feature = "conformance"))]
 mod foreign;
 mod guest;
 mod host;
+mod memory;
 mod parts;
 mod wire;
 
