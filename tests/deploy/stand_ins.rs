@@ -36,9 +36,13 @@ impl StandIns {
         command.env("TTG_AKS_REGISTRY", "ttgofatest").output().unwrap()
     }
 
+    fn calls(&self) -> String {
+        fs::read_to_string(self.0.path().join("calls")).unwrap_or_default()
+    }
+
     /// Whether one was called with these words.
     fn saw(&self, words: &str) -> bool {
-        fs::read_to_string(self.0.path().join("calls")).unwrap_or_default().contains(words)
+        self.calls().contains(words)
     }
 }
 
@@ -101,6 +105,59 @@ fn up_speaks_with_a_cluster_that_is_there() {
     assert!(machine.saw("kind export kubeconfig --name ttg"));
     assert!(!machine.saw("made-by"), "it is somebody's: no mark says that it may be removed");
     assert!(machine.saw("--context kind-ttg"), "and what was built is noted there");
+}
+
+#[test]
+fn what_is_found_is_found_however_much_is_said_after_it() {
+    let much = "yes another | head -n 100000";
+    let machine = StandIns::new(&[
+        ("kind", &format!("\"get clusters\") echo ttg; {much} ;;")),
+        ("kubectl", &format!("*api-group=keda.sh*) echo scaledobjects.keda.sh; {much} ;;")),
+        ("docker", ""),
+    ]);
+    assert!(machine.run("ttg-cluster --image ttg:1 up").status.success());
+    assert!(machine.saw("kind export kubeconfig") && !machine.saw("kind create"));
+    assert!(machine.run("ttg-cluster clean --yes --keep-cluster").status.success());
+    assert!(machine.saw("triggerauthentications.keda.sh -l app.kubernetes.io/part-of=ttg"));
+}
+
+#[test]
+fn recover_does_not_take_the_word_of_before_a_node_was_started() {
+    let docker = r#"ps*) echo 1a2b ;; inspect*) echo '/ttg-worker 2026-01-01T00:00:10.5Z' ;;"#;
+    // Of before that; then not ready; then ready.
+    let kubectl = r#"*"config current-context"*) printf kind-ttg ;;
+        *"get pods -l "*startedAt*) echo >>"$0.asked"
+            case $(wc -l <"$0.asked") in
+            1) echo 'ttg-worker|True|2026-01-01T00:00:05Z' ;;
+            2) echo 'ttg-worker|False|2026-01-01T00:00:12Z' ;;
+            *) echo 'ttg-worker|True|2026-01-01T00:00:12Z' ;;
+            esac ;;"#;
+    let cluster = StandIns::new(&[("kubectl", kubectl), ("docker", docker)]);
+    let output = cluster.run("ttg-cluster recover");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(cluster.saw("docker ps --all --quiet --filter label=io.x-k8s.kind.cluster=ttg"));
+    assert!(cluster.saw("docker start 1a2b"));
+    assert_eq!(cluster.calls().matches("running.startedAt").count(), 3);
+}
+
+#[test]
+fn a_job_that_is_being_submitted_is_watched_when_it_is_known() {
+    let cluster = |state: &str| {
+        StandIns::new(&[(
+            "kubectl",
+            &format!(
+                r#"*data.backend*) printf redis ;;
+                *"status a --json") [ -e "$0.asked" ] || {{ : >"$0.asked"; exit 2; }} ;;
+                *"get job ttg-submit-a"*) printf '{state}' ;;"#
+            ),
+        )])
+    };
+    for (state, times) in [("Running ", 2), ("Running Failed", 1), ("", 1)] {
+        let cluster = cluster(state);
+        assert!(cluster.run("ttg-cluster watch a").status.success());
+        assert!(cluster.saw("exec deployment/ttg-worker -- ttg status a --watch"), "{state}");
+        assert_eq!(cluster.calls().matches("status a --json").count(), times, "{state}");
+    }
 }
 
 #[test]
@@ -167,6 +224,25 @@ fn on_azure_a_resource_group_of_others_is_left_alone() {
             assert!(!cloud.saw("group create") && !cloud.saw("group delete"), "{command}");
             let listed = String::from_utf8_lossy(&output.stdout).contains("a-cluster");
             assert_eq!(listed, command == "down" && !tag.is_empty(), "what would go is told");
+        }
+    }
+}
+
+#[test]
+fn on_azure_nothing_is_asked_for_before_it_is_known_who_pays_and_what_is_there() {
+    let cases = [
+        ("account show", "az login", vec!["up", "image", "deploy", "down"]),
+        ("group exists", "does not say", vec!["up", "down"]),
+    ];
+    for (fails, hint, commands) in cases {
+        for command in commands {
+            let cloud = StandIns::new(&[("az", &format!("\"{fails}\"*) exit 1 ;;"))]);
+            let output = cloud.run(&format!("aks/ttg-aks {command}"));
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            assert!(said.contains(hint), "{command}: {said}");
+            let asked = String::from_utf8_lossy(&output.stdout);
+            assert!(!asked.contains("# Cost"), "{command}: {asked}");
         }
     }
 }
