@@ -131,6 +131,45 @@ fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cann
 }
 
 #[test]
+fn what_nobody_would_scale_is_refused_before_anything_is_applied() {
+    let known =
+        |group: &str| format!("kustomize*) PATH=$REAL_PATH exec kubectl \"$@\" ;;\n{group}");
+    let keda = "*--api-group=keda.sh*) echo scaledobjects.keda.sh ;;";
+    for (with, group, is_applied, told) in [
+        ("autoscaling", "", false, "there is no KEDA"),
+        ("autoscaling", keda, true, "redis, workers by autoscaling of ttg:1"),
+        ("autoscaling-cpu", "", true, "no metrics-server answers"),
+    ] {
+        let cluster = StandIns::new(&[("kubectl", &known(group))]);
+        let output = cluster.run(&format!("ttg-cluster --image ttg:1 deploy --with {with}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_applied, "{said}");
+        assert_eq!(cluster.saw(" apply "), is_applied, "{with} {group}");
+        assert!(said.contains(told), "{with}: {said}");
+    }
+}
+
+#[test]
+fn the_number_of_workers_that_an_autoscaler_decides_is_not_set_by_hand() {
+    for (scaler, hint) in [
+        ("keda-hpa-ttg-worker", "autoscaling.keda.sh/paused-replicas=7"),
+        ("ttg-worker", "edit horizontalpodautoscaler/ttg-worker"),
+        ("", ""),
+    ] {
+        let kubectl = format!(
+            "*data.backend*) printf redis ;;\n\
+             *\"get horizontalpodautoscalers \"*) printf '{scaler}' ;;"
+        );
+        let cluster = StandIns::new(&[("kubectl", &kubectl)]);
+        let output = cluster.run("ttg-cluster scale 7");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), scaler.is_empty(), "{said}");
+        assert_eq!(cluster.saw("--replicas=7"), scaler.is_empty());
+        assert!(said.contains(scaler) && said.contains(hint), "{said}");
+    }
+}
+
+#[test]
 fn on_azure_a_resource_group_of_others_is_left_alone() {
     for (tag, hint) in [("ttg-aks", "a person must say yes"), ("", "did not make")] {
         let az = format!(
