@@ -134,7 +134,8 @@ fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cann
 fn what_nobody_would_scale_is_refused_before_anything_is_applied() {
     let known =
         |group: &str| format!("kustomize*) PATH=$REAL_PATH exec kubectl \"$@\" ;;\n{group}");
-    let keda = "*--api-group=keda.sh*) echo scaledobjects.keda.sh ;;";
+    // It tells what it has, and fails as a whole, when an API of others does not answer.
+    let keda = "*--api-group=keda.sh*) echo scaledobjects.keda.sh; exit 1 ;;";
     for (with, group, is_applied, told) in [
         ("autoscaling", "", false, "there is no KEDA"),
         ("autoscaling", keda, true, "redis, workers by autoscaling of ttg:1"),
