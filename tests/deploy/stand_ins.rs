@@ -91,6 +91,21 @@ fn clean_removes_a_cluster_only_if_up_made_it_and_it_is_the_one_that_is_spoken_w
 }
 
 #[test]
+fn clean_tells_why_a_namespace_stays_rather_than_wait_for_ever() {
+    let kubectl = r#"*"wait --for=delete namespace/lab"*) exit 1 ;;
+        *status.conditions*) printf 'Discovery failed: metrics.k8s.io/v1beta1' ;;
+        *"get namespace "*) printf ttg-cluster ;;
+        *"api-resources --verbs=list"*) echo pods ;;"#;
+    let cluster = StandIns::new(&[("kubectl", kubectl)]);
+    let output = cluster.run("ttg-cluster --namespace lab clean --yes --keep-cluster");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(cluster.saw("delete namespace lab --wait=false"));
+    assert!(said.contains("Discovery failed: metrics.k8s.io/v1beta1"), "{said}");
+    assert!(said.contains("kubectl get apiservices"), "{said}");
+}
+
+#[test]
 fn up_speaks_with_a_cluster_that_is_there() {
     let machine = StandIns::new(&[
         ("kind", "\"get clusters\") echo ttg ;;"),
