@@ -147,8 +147,10 @@ fn a_job_ends_with_the_worst_exit_code_of_its_slices_and_tells_of_pods_that_cann
 
 #[test]
 fn what_nobody_would_scale_is_refused_before_anything_is_applied() {
-    let known =
-        |group: &str| format!("kustomize*) PATH=$REAL_PATH exec kubectl \"$@\" ;;\n{group}");
+    let known = |group: &str| {
+        let apply = r#"*" apply "*) cat >/dev/null ;;"#;
+        format!("kustomize*) PATH=$REAL_PATH exec kubectl \"$@\" ;;\n{apply}\n{group}")
+    };
     // It tells what it has, and fails as a whole, when an API of others does not answer.
     let keda = "*--api-group=keda.sh*) echo scaledobjects.keda.sh; exit 1 ;;";
     for (with, group, is_applied, told) in [
