@@ -6,12 +6,28 @@ use ttg_tests::{Sandbox, until};
 
 use crate::manifests::{Manifest, deploy, items};
 
+/// What scales the workers of `overlay`.
+fn scaler(overlay: &str, kind: &str) -> Value {
+    let manifest = Manifest::render(&deploy().join(format!("kubernetes/overlays/{overlay}")));
+    manifest.of_kind(kind).next().unwrap()["spec"].clone()
+}
+
 /// The metadata of the triggers of `backend`.
 fn triggers(backend: &str) -> Vec<Value> {
-    let folder = deploy().join(format!("kubernetes/overlays/{backend}-full"));
-    let manifest = Manifest::render(&folder);
-    let scaled = manifest.of_kind("ScaledObject").next().unwrap();
-    items(&scaled["spec"]["triggers"]).map(|trigger| trigger["metadata"].clone()).collect()
+    let scaled = scaler(&format!("{backend}-full"), "ScaledObject");
+    items(&scaled["triggers"]).map(|trigger| trigger["metadata"].clone()).collect()
+}
+
+/// By Kubernetes' default of five minutes, the first retry would bring back as many as there were.
+#[test]
+fn workers_that_nobody_needs_are_let_go_after_a_minute() {
+    let keda = ["redis-full", "rabbitmq-full", "redis-tls-autoscaled"].map(|overlay| {
+        scaler(overlay, "ScaledObject")["advanced"]["horizontalPodAutoscalerConfig"].clone()
+    });
+    for scaler in keda.into_iter().chain([scaler("redis-hpa", "HorizontalPodAutoscaler")]) {
+        let window = &scaler["behavior"]["scaleDown"]["stabilizationWindowSeconds"];
+        assert_eq!(*window, 60, "{scaler}");
+    }
 }
 
 /// What each trigger of Redis counts, as KEDA asks for it.

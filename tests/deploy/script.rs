@@ -95,6 +95,8 @@ fn help_tells_every_command_and_wrong_usage_ends_with_2() {
         "--dry-run deploy --backend rabbitmq --with redis-insight",
         "--dry-run deploy --tls --with redis-insight",
         "--dry-run deploy --with autoscaling,autoscaling-cpu",
+        "--dry-run deploy --workers 6 --with autoscaling",
+        "--dry-run demo --workers 6 --with autoscaling-cpu",
     ];
     for line in wrong {
         assert_eq!(script(line).status.code(), Some(2), "{line}");
@@ -128,7 +130,7 @@ fn a_dry_run_needs_no_cluster_and_tells_what_would_be_done() {
 
 #[test]
 fn what_is_asked_for_is_in_what_is_applied() {
-    let line = "--namespace lab --image r.example.org/ttg:7 deploy --workers 5 --with autoscaling";
+    let line = "--namespace lab --image r.example.org/ttg:7 deploy --with autoscaling";
     let objects = applied(line);
     let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
     assert_eq!(find("Namespace")["metadata"]["name"], "lab");

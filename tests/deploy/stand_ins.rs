@@ -95,6 +95,21 @@ fn clean_removes_a_cluster_only_if_up_made_it_and_it_is_the_one_that_is_spoken_w
 }
 
 #[test]
+fn clean_tells_why_a_namespace_stays_rather_than_wait_for_ever() {
+    let kubectl = r#"*"wait --for=delete namespace/lab"*) exit 1 ;;
+        *status.conditions*) printf 'Discovery failed: metrics.k8s.io/v1beta1' ;;
+        *"get namespace "*) printf ttg-cluster ;;
+        *"api-resources --verbs=list"*) echo pods ;;"#;
+    let cluster = StandIns::new(&[("kubectl", kubectl)]);
+    let output = cluster.run("ttg-cluster --namespace lab clean --yes --keep-cluster");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(cluster.saw("delete namespace lab --wait=false"));
+    assert!(said.contains("Discovery failed: metrics.k8s.io/v1beta1"), "{said}");
+    assert!(said.contains("kubectl get apiservices"), "{said}");
+}
+
+#[test]
 fn up_speaks_with_a_cluster_that_is_there() {
     let machine = StandIns::new(&[
         ("kind", "\"get clusters\") echo ttg ;;"),
@@ -123,7 +138,7 @@ fn what_is_found_is_found_however_much_is_said_after_it() {
 
 #[test]
 fn recover_does_not_take_the_word_of_before_a_node_was_started() {
-    let docker = r#"ps*) echo 1a2b ;; inspect*) echo '/ttg-worker 2026-01-01T00:00:10.5Z' ;;"#;
+    let docker = r"ps*) echo 1a2b ;; inspect*) echo '/ttg-worker 2026-01-01T00:00:10.5Z' ;;";
     // Of before that; then not ready; then ready.
     let kubectl = r#"*"config current-context"*) printf kind-ttg ;;
         *"get pods -l "*startedAt*) echo >>"$0.asked"
@@ -207,6 +222,48 @@ END
         assert_eq!(said.matches(told).count(), 1, "{told}: {said}");
     }
     assert!(!said.contains("process starts"), "{said}");
+}
+
+#[test]
+fn what_nobody_would_scale_is_refused_before_anything_is_applied() {
+    let known = |group: &str| {
+        let apply = r#"*" apply "*) cat >/dev/null ;;"#;
+        format!("kustomize*) PATH=$REAL_PATH exec kubectl \"$@\" ;;\n{apply}\n{group}")
+    };
+    // It tells what it has, and fails as a whole, when an API of others does not answer.
+    let keda = "*--api-group=keda.sh*) echo scaledobjects.keda.sh; exit 1 ;;";
+    for (with, group, is_applied, told) in [
+        ("autoscaling", "", false, "there is no KEDA"),
+        ("autoscaling", keda, true, "redis, workers by autoscaling of ttg:1"),
+        ("autoscaling-cpu", "", true, "no metrics-server answers"),
+    ] {
+        let cluster = StandIns::new(&[("kubectl", &known(group))]);
+        let output = cluster.run(&format!("ttg-cluster --image ttg:1 deploy --with {with}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_applied, "{said}");
+        assert_eq!(cluster.saw(" apply "), is_applied, "{with} {group}");
+        assert!(said.contains(told), "{with}: {said}");
+    }
+}
+
+#[test]
+fn the_number_of_workers_that_an_autoscaler_decides_is_not_set_by_hand() {
+    for (scaler, hint) in [
+        ("keda-hpa-ttg-worker", "autoscaling.keda.sh/paused-replicas=7"),
+        ("ttg-worker", "edit horizontalpodautoscaler/ttg-worker"),
+        ("", ""),
+    ] {
+        let kubectl = format!(
+            "*data.backend*) printf redis ;;\n\
+             *\"get horizontalpodautoscalers \"*) printf '{scaler}' ;;"
+        );
+        let cluster = StandIns::new(&[("kubectl", &kubectl)]);
+        let output = cluster.run("ttg-cluster scale 7");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), scaler.is_empty(), "{said}");
+        assert_eq!(cluster.saw("--replicas=7"), scaler.is_empty());
+        assert!(said.contains(scaler) && said.contains(hint), "{said}");
+    }
 }
 
 #[test]
