@@ -83,6 +83,8 @@ fn help_tells_every_command_and_wrong_usage_ends_with_2() {
         "--dry-run submit --parameters 0",
         "--dry-run submit --parameters 18446744073709551616",
         "--dry-run submit --parameters 100000000000000000000",
+        "--dry-run submit --range 5",
+        "--dry-run submit --range 1..5 --parameters 4",
         // What would be accepted, and could not work.
         "--dry-run deploy --backend static --tls",
         "--dry-run deploy --backend static --with observability",
@@ -159,6 +161,10 @@ fn a_job_is_submitted_as_it_was_asked_for() {
     let data = &find("ConfigMap")["data"];
     let told = ["TTG_JOB", "TTG_PARAMETERS", "TTG_KERNEL", "TTG_SET", "TTG_CHUNK_SIZE"];
     assert_eq!(told.map(|name| &data[name]), ["nightly", "77", "collatz", "a=1 b=2", "9"]);
+    // A space of its own; an empty variable is none.
+    let objects = applied("submit --job nightly --range 1..50");
+    let data = &objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap()["data"];
+    assert_eq!(["TTG_PARAMETERS", "TTG_RANGE"].map(|name| &data[name]), ["", "1..50"]);
     // As many as `ttg` takes.
     let objects = applied("submit --parameters 18446744073709551615");
     let map = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap();

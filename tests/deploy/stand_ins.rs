@@ -156,6 +156,20 @@ fn recover_does_not_take_the_word_of_before_a_node_was_started() {
 }
 
 #[test]
+fn what_does_not_come_up_is_told_with_its_reason_while_it_is_waited_for() {
+    let kubectl = r#"*"get statefulsets,deployments"*) echo deployment/ttg-worker ;;
+        *"rollout status deployment/ttg-worker"*) echo >>"$0.asked"
+            [ $(wc -l <"$0.asked") -gt 2 ] || { echo 'timed out waiting for it' >&2; exit 1; } ;;
+        *"get pods -l app.kubernetes.io/part-of=ttg "*waiting*) echo 'w-1 ImagePullBackOff' ;;"#;
+    let cluster = StandIns::new(&[("kubectl", kubectl)]);
+    let output = cluster.run("ttg-cluster recover");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("w-1 waits: ImagePullBackOff").count(), 1, "{said}");
+    assert!(!said.contains("timed out"), "{said}");
+}
+
+#[test]
 fn a_job_that_is_being_submitted_is_watched_when_it_is_known() {
     let cluster = |state: &str| {
         StandIns::new(&[(
