@@ -12,7 +12,7 @@ use crate::plan::{JobPlan, Plan};
 const RULE: &str = "credit";
 
 /// The work that a worker reads ahead, and the most chunks.
-const READ_AHEAD: Duration = Duration::from_millis(50);
+const READ_AHEAD: Duration = Duration::from_millis(100);
 const READ_AHEAD_CHUNKS_MAX: u128 = 1_024;
 
 pub(super) struct Credits {
