@@ -109,3 +109,16 @@ fn what_is_cut_off_is_found() {
         }
     }
 }
+
+/// A policy that named a place would cut off a cluster whose names are elsewhere, such as in a cache on
+/// each node.
+#[test]
+fn names_may_be_looked_up_wherever_the_cluster_has_them() {
+    for manifest in guarded() {
+        let mut policies = manifest.of_kind("NetworkPolicy");
+        let names = policies.find(|policy| policy["metadata"]["name"] == "ttg-names").unwrap();
+        let anywhere = items(&names["spec"]["egress"]).find(|rule| rule["to"].is_null()).unwrap();
+        assert!(items(&anywhere["ports"]).all(|port| port["port"] == 53), "{anywhere}");
+        assert_eq!(items(&anywhere["ports"]).count(), 2, "by UDP and TCP: {anywhere}");
+    }
+}
