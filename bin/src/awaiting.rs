@@ -80,15 +80,13 @@ impl AwaitedJob {
             let flushed = self.broker.flush().await;
             flushed.map_err(CommandError::broker("the store could not be flushed"))
         };
-        let read = async {
-            stop.await?;
-            JobReport::read(&*self.broker, &self.job, SystemClock.wall()).await
-        };
-        let (flushed, report) = tokio::select! {
-            both = async { tokio::join!(flush, read) } => both,
+        let read = JobReport::read(&*self.broker, &self.job, SystemClock.wall());
+        let (flushed, stopped, report) = tokio::select! {
+            all = async { tokio::join!(flush, stop, read) } => all,
             exit = signals.next() => return Ok(exit),
         };
         flushed?;
+        stopped?;
         let report = report?;
         self.tell_completed(&report);
         report::print(&report, json)?;
@@ -153,7 +151,8 @@ impl AwaitedJob {
                         // The server lost what it had acknowledged.
                         let (broker, job) = (Arc::clone(&self.broker), self.job.clone());
                         let trace = self.trace.clone();
-                        let publish = publisher::publish(broker, job, trace, Submitting::default());
+                        let publish =
+                            publisher::publish(broker, job, None, trace, Submitting::default());
                         self.publisher = Some(tokio::spawn(publish));
                     }
                 }

@@ -6,7 +6,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use ttg_runtime::kernel::{Evaluated, Evaluation, Limits, RegisteredKernel, Scratch};
+use ttg_runtime::kernel::{
+    Evaluated, Evaluation, Limits, RegisteredKernel, Scratch, lower_priority,
+};
 use ttg_runtime::{
     Chunk, ChunkIndex, Clock, JobSpec, JobUid, ParameterRange, SystemClock, Timestamp, TraceContext,
 };
@@ -14,9 +16,11 @@ use ttg_runtime::{
 /// How long the kernel is sampled at most.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// A sample that took this long is enough: a thousand times what reading the clock takes, a thousandth of
-/// the work of a chunk.
-const SAMPLE_ENOUGH: Duration = Duration::from_micros(500);
+/// A sample that took this long is enough: a thousand times what reading the clock takes.
+const SAMPLE_ENOUGH: Duration = Duration::from_micros(200);
+
+/// The next sample has at most so many times as many parameters.
+const SAMPLE_GROWTH: u64 = 16;
 
 /// The work that a chunk aims at: far above what a delivery costs, far below a lease.
 const CHUNK_WORK: Duration = Duration::from_millis(500);
@@ -120,10 +124,11 @@ struct Sampler {
 }
 
 impl Sampler {
-    /// Evaluates 1, 2, 4, … parameters until that was enough work, it is cancelled, the space ends or
-    /// the kernel fails.
-    /// A panic ends the thread, and with it the sample.
+    /// Evaluates one parameter, then more and more until that was enough work, it is cancelled, the
+    /// space ends or the kernel fails. A panic ends the thread, and with it the sample.
     fn run(self) {
+        // It is begun beside who connects, on whose CPU Linux may put it.
+        lower_priority();
         let space = self.spec.parameters;
         let mut scratch = Scratch::new();
         let (mut next, mut count) = (space.start(), 1_u64);
@@ -152,7 +157,10 @@ impl Sampler {
             if self.answers.send(cost).is_err() || took >= SAMPLE_ENOUGH {
                 return;
             }
-            (next, count) = (range.end(), count * 2);
+            // As many as are enough, going by these: at least twice and at most so many times as many.
+            let growth = SAMPLE_ENOUGH.as_micros() / took.as_micros().max(1);
+            let growth = u64::try_from(growth).unwrap_or(SAMPLE_GROWTH).clamp(2, SAMPLE_GROWTH);
+            (next, count) = (range.end(), range.len().saturating_mul(growth));
         }
     }
 }

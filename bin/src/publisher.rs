@@ -16,30 +16,34 @@ const BATCH: usize = 1_000;
 /// The pause after a call that failed, before jitter.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Publishes what is missing of `job`, from the mark that the broker keeps, and tells `submitting` of
-/// the end. It does not flush: a submission that a loss of power un-does goes on at the mark, and the
-/// job's end flushes.
+/// Publishes what is missing of `job`, from `published` on or else from the mark that the broker
+/// keeps, and tells `submitting` of the end. It does not flush: a submission that a loss of power
+/// un-does goes on at the mark, and the job's end flushes.
 pub(crate) async fn publish(
     broker: Arc<dyn Broker>,
     job: JobRecord,
+    published: Option<u64>,
     trace: TraceContext,
     submitting: Submitting,
 ) -> Result<(), BrokerError> {
-    let published = publish_missing(&*broker, job, trace).await;
-    submitting.ended(&published);
-    published
+    let ended = publish_missing(&*broker, job, published, trace).await;
+    submitting.ended(&ended);
+    ended
 }
 
 async fn publish_missing(
     broker: &dyn Broker,
     job: JobRecord,
+    published: Option<u64>,
     trace: TraceContext,
 ) -> Result<(), BrokerError> {
     let spec: Arc<JobSpec> = Arc::new(job.spec);
     let gone = || BrokerError::JobGone { job: job.uid };
-    let start = insist(|| broker.progress(job.uid)).await?.ok_or_else(gone)?.published;
+    let mut next = match published {
+        Some(published) => published,
+        None => insist(|| broker.progress(job.uid)).await?.ok_or_else(gone)?.published,
+    };
     let total = spec.chunks_total();
-    let mut next = start;
     while next < total {
         let end = total.min(next + BATCH as u64);
         let chunks: Vec<Chunk> = (next..end)

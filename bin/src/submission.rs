@@ -73,12 +73,13 @@ impl Submission {
         tokio::join!(biased; broker, sample).0
     }
 
-    /// Registers the job, or finds the one that this submission resumes.
+    /// Registers the job, or finds the one that this submission resumes. Returns with it how many of its
+    /// chunks are published, if that is known.
     pub(crate) async fn register(
         self,
         broker: &dyn Broker,
         slots: u32,
-    ) -> Result<JobRecord, CommandError> {
+    ) -> Result<(JobRecord, Option<u64>), CommandError> {
         let Self { name, mut spec, shard, auto, sample, .. } = self;
         if spec.values && !broker.capabilities().values {
             return Err(CommandError::NoValuesHere(broker.capabilities().name));
@@ -95,7 +96,8 @@ impl Submission {
                 let found = broker.job(&name).await;
                 let doing = CommandError::broker("the job could not be looked up");
                 if let Some(job) = found.map_err(doing)? {
-                    return check_resumed(broker, job, &spec, shard, auto).await;
+                    let job = check_resumed(broker, job, &spec, shard, auto).await?;
+                    return Ok((job, None));
                 }
                 name
             }
@@ -112,10 +114,10 @@ impl Submission {
         let job = JobRecord { name, uid, spec, submitted_at, build: build::id(), shard };
         let registered = broker.register(&job).await;
         match registered.map_err(CommandError::broker("the job could not be registered"))? {
-            Registered::New => Ok(job),
+            Registered::New => Ok((job, Some(0))),
             // Another submitter was faster.
             Registered::Existing(other) => {
-                check_resumed(broker, *other, &job.spec, shard, auto).await
+                Ok((check_resumed(broker, *other, &job.spec, shard, auto).await?, None))
             }
         }
     }

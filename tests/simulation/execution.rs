@@ -21,7 +21,7 @@ use crate::kernel::{Fatal, Meter, MeteredClock};
 use crate::node::Node;
 
 /// How long finished chunks wait for company before they are reported.
-const REPORT_EVERY: Duration = Duration::from_millis(2);
+const REPORT_EVERY: Duration = Duration::from_millis(20);
 
 /// How often it is looked whether a child's work is cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

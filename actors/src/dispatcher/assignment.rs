@@ -22,7 +22,11 @@ impl DispatcherState {
             effects.extend(self.proceed_alone(now));
             return effects;
         }
-        for slot in self.slots.hungry(self.pace.refill_at()) {
+        for (assigned, slot) in self.slots.hungry(self.pace.refill_at()) {
+            // The last ones are for whoever ends first: no more may be to come.
+            if assigned > 0 && self.ready.len() <= self.slots.len() {
+                break;
+            }
             let work = self.assign_batch(slot, now);
             if !work.is_empty() {
                 effects.push(Effect::Assign(slot, work));
@@ -83,7 +87,7 @@ impl DispatcherState {
         let returned: Vec<_> = ready.into_iter().filter_map(|id| self.give_back(id)).collect();
         effects.extend(self.settle(returned, now));
         if self.table.len() == self.waiting_alone.len()
-            && let Some(&slot) = self.slots.hungry(0).first()
+            && let Some(&(_, slot)) = self.slots.hungry(0).first()
         {
             let work = self.waiting_alone.pop_front().and_then(|id| self.assign(id, slot, now));
             effects.extend(work.map(|work| Effect::Assign(slot, vec![work])));

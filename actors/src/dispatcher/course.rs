@@ -55,13 +55,21 @@ impl DispatcherState {
         Some(Effect::Settle(settlements, urgency))
     }
 
-    /// Outcomes may wait for others while every slot that asks for work gets some. Chunks that are
-    /// longer than what is read ahead gain nothing by it.
+    /// Outcomes may wait for others while every slot that asks for work gets some, and while more has been
+    /// asked for: then they do not stand in the way of credit. Chunks that are longer than what is
+    /// read ahead gain nothing by it.
     fn urgency(&self, settlements: &[Settlement]) -> Urgency {
+        if self.ready.is_empty() && self.slots.idle() == self.slots.len() {
+            return Urgency::Last;
+        }
         let low = self.pace.refill_at();
         let all_commits = settlements.iter().all(|s| matches!(s, Settlement::Commit { .. }));
-        let dry = low == 0 || self.ready.len() < self.slots.with_few(low).count();
-        if dry || !all_commits || self.draining { Urgency::Pressing } else { Urgency::MayLinger }
+        let dry = self.requested.is_none() && self.ready.len() < self.slots.with_few(low).count();
+        if low == 0 || dry || !all_commits || self.draining {
+            Urgency::Pressing
+        } else {
+            Urgency::MayLinger
+        }
     }
 
     /// Others may have this one.

@@ -1,6 +1,6 @@
 //! Tests of what is told of attempts, apart for length.
 
-use super::tests::{at, completed, fresh, received, settlements, state};
+use super::tests::{assigned, at, completed, fresh, received, settlements, state};
 use super::*;
 
 fn traced(slots: u32) -> DispatcherState {
@@ -107,30 +107,53 @@ fn computed(id: u64, took: Duration) -> Vec<(DeliveryId, Evaluated)> {
     vec![(DeliveryId(id), Evaluated::Completed { columns, dead, took, values })]
 }
 
+/// More than a worker asks for that knows nothing of how long chunks take.
+fn received_at_once(state: &mut DispatcherState, chunks: std::ops::Range<u64>) -> Vec<Effect> {
+    state.requested = Credit::new(9);
+    received(state, chunks.map(fresh).collect())
+}
+
 #[test]
-fn outcomes_wait_for_company_while_slots_have_work_and_not_beyond() {
-    let mut state = state(1);
-    received(&mut state, vec![fresh(0), fresh(1)]);
+fn the_last_chunks_are_for_whoever_ends_first() {
+    let mut state = state(2);
+    received_at_once(&mut state, 0..6);
     let short = Duration::from_millis(20);
     let effects = on_evaluated(&mut state, computed(0, short), at(1));
-    assert_eq!(urgency(effects), Urgency::MayLinger, "the other one is computed meanwhile");
+    assert_eq!(assigned(&effects), [(0, vec![2]), (1, vec![3])], "enough are left to hand ahead");
     let effects = on_evaluated(&mut state, computed(1, short), at(2));
-    assert_eq!(urgency(effects), Urgency::Pressing, "the slot runs dry");
-    on_settled(&mut state, vec![DeliveryId(0), DeliveryId(1)], at(2));
-    received(&mut state, vec![fresh(2)]);
+    assert_eq!(assigned(&effects), [], "both still have one");
+    let effects = on_evaluated(&mut state, computed(2, short), at(3));
+    assert_eq!(assigned(&effects), [(0, vec![4])]);
+    let effects = on_evaluated(&mut state, computed(4, short), at(4));
+    assert_eq!(assigned(&effects), [(0, vec![5])], "the other one has not ended meanwhile");
+}
+
+#[test]
+fn outcomes_wait_for_company_while_slots_have_work_and_not_beyond() {
+    let mut state = state(2);
+    received_at_once(&mut state, 0..4);
+    let short = Duration::from_millis(20);
+    let effects = on_evaluated(&mut state, computed(0, short), at(1));
+    assert_eq!(urgency(effects), Urgency::MayLinger, "the others are computed meanwhile");
+    let effects = on_evaluated(&mut state, computed(1, short), at(2));
+    assert_eq!(urgency(effects), Urgency::Pressing, "a slot runs dry");
+    let effects = on_evaluated(&mut state, computed(2, short), at(3));
+    assert_eq!(urgency(effects), Urgency::MayLinger, "more has been asked for");
+    let effects = on_evaluated(&mut state, computed(3, short), at(4));
+    assert_eq!(urgency(effects), Urgency::Last, "nothing is computed");
+    on_settled(&mut state, (0..4).map(DeliveryId).collect(), at(5));
+    received_at_once(&mut state, 4..7);
     let failure = Evaluated::Failed(Failure::new(FailureKind::Kernel, None, "no"));
-    let effects = on_evaluated(&mut state, vec![(DeliveryId(2), failure)], at(4));
+    let effects = on_evaluated(&mut state, vec![(DeliveryId(4), failure)], at(6));
     assert_eq!(urgency(effects), Urgency::Pressing, "others may wait for it");
 }
 
 #[test]
 fn outcomes_of_long_chunks_wait_for_nothing() {
-    let mut state = state(1);
-    received(&mut state, vec![fresh(0), fresh(1)]);
+    let mut state = state(2);
+    received_at_once(&mut state, 0..5);
     let long = Duration::from_millis(60);
     on_evaluated(&mut state, computed(0, long), at(1));
-    on_settled(&mut state, vec![DeliveryId(0)], at(1));
-    received(&mut state, vec![fresh(2)]);
     let effects = on_evaluated(&mut state, computed(1, long), at(2));
     assert_eq!(urgency(effects), Urgency::Pressing);
 }

@@ -13,7 +13,7 @@ const HANDED_AHEAD: Duration = Duration::from_millis(50);
 const READ_AHEAD_CHUNKS_MAX: usize = 1_024;
 
 /// Work to hand to a slot at once.
-const ASSIGNMENT: Duration = Duration::from_millis(10);
+const ASSIGNMENT: Duration = Duration::from_millis(20);
 
 /// The weight of the newest chunk in the mean.
 const NEWEST: f64 = 0.2;
@@ -22,7 +22,7 @@ const NEWEST: f64 = 0.2;
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     chunk_seconds: Option<f64>,
-    /// Grows at most by half at a time, so that one odd first chunk does not hoard.
+    /// At most doubles at a time, so that one odd first chunk does not hoard.
     read_ahead: usize,
 }
 
@@ -33,8 +33,7 @@ impl Pace {
         let mean = self.chunk_seconds.map_or(took, |mean| mean + (took - mean) * NEWEST);
         self.chunk_seconds = Some(mean);
         let aim = chunks_in(READ_AHEAD, mean).saturating_mul(slots.max(1));
-        let grown = self.read_ahead() + self.read_ahead().div_ceil(2);
-        self.read_ahead = aim.min(grown).clamp(1, READ_AHEAD_CHUNKS_MAX);
+        self.read_ahead = aim.min(2 * self.read_ahead()).clamp(1, READ_AHEAD_CHUNKS_MAX);
     }
 
     /// Chunks to hold beyond one a slot.
@@ -49,10 +48,11 @@ impl Pace {
         self.chunk_seconds.map_or(0, |mean| chunks_in(HANDED_AHEAD, mean).min(1))
     }
 
-    /// Chunks to hand to one of `slots` slots when `ready` wait.
+    /// Chunks to hand to one of `slots` slots when `ready` wait: at most half of a slot's share, so that the
+    /// other half evens out who ends first (guided self-scheduling, Polychronopoulos and Kuck 1987).
     pub(super) fn assignment(&self, ready: usize, slots: usize) -> usize {
         let most = self.chunk_seconds.map_or(1, |mean| chunks_in(ASSIGNMENT, mean));
-        ready.div_ceil(slots.max(1)).min(most).max(1)
+        ready.div_ceil(2 * slots.max(1)).min(most).max(1)
     }
 }
 
@@ -95,8 +95,9 @@ mod tests {
     #[test]
     fn a_slot_gets_its_share_and_at_most_a_moment_of_work() {
         let pace = after(Duration::from_millis(1), 100, 2);
-        assert_eq!(pace.assignment(8, 2), 4);
-        assert_eq!(pace.assignment(100, 2), 10);
+        assert_eq!(pace.assignment(8, 2), 2);
+        assert_eq!(pace.assignment(2, 2), 1);
+        assert_eq!(pace.assignment(100, 2), 20);
         assert_eq!(after(Duration::from_secs(1), 9, 2).assignment(100, 2), 1);
         assert_eq!(Pace::default().assignment(100, 2), 1);
     }

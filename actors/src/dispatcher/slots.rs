@@ -77,11 +77,11 @@ impl Slots {
         slots.filter(move |(assigned, _)| *assigned <= low)
     }
 
-    /// The slots with at most `low` assignments, those with the fewest first.
-    pub(super) fn hungry(&self, low: usize) -> Vec<SlotId> {
+    /// The same, those with the fewest first.
+    pub(super) fn hungry(&self, low: usize) -> Vec<(usize, SlotId)> {
         let mut few: Vec<_> = self.with_few(low).collect();
         few.sort_unstable();
-        few.into_iter().map(|(_, slot)| slot).collect()
+        few
     }
 
     /// What each busy slot is at, and since when at the latest.

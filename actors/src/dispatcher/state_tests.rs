@@ -165,7 +165,8 @@ fn what_a_lost_slot_had_not_begun_is_assigned_again_in_order() {
     }
     on_evaluated(&mut state, vec![(DeliveryId(0), tiny)], at(0));
     assert_eq!(requested(&received(&mut state, vec![])), Some(2));
-    let effects = received(&mut state, vec![fresh(1), fresh(2)]);
+    state.requested = Credit::new(4);
+    let effects = received(&mut state, (1..5).map(fresh).collect());
     assert_eq!(assigned(&effects), [(0, vec![1, 2])]);
     let effects = on_slot_lost(&mut state, SlotId(0), None, at(0));
     let cancelled = effects.iter().filter(|e| matches!(e, Effect::Cancel(c) if c[0].is_set()));

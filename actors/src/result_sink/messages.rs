@@ -25,6 +25,8 @@ pub(crate) enum Urgency {
     MayLinger,
     /// Slots run dry until they are settled, or others wait for what is returned.
     Pressing,
+    /// No slot computes: no company is to come.
+    Last,
 }
 
 /// How a delivery is to end.

@@ -79,6 +79,7 @@ pub(super) fn on_settle(
     let next = state.flushed.map_or(now, |flushed| flushed.after(BATCH_EVERY));
     let (ask, wait) = match urgency {
         _ if state.waiting.len() >= BATCH_ENOUGH => (Asked::Now, Duration::ZERO),
+        Urgency::Last => (Asked::Now, Duration::ZERO),
         Urgency::Pressing if next <= now => (Asked::Now, Duration::ZERO),
         Urgency::Pressing => (Asked::Soon, next.since(now)),
         Urgency::MayLinger => (Asked::InTheEnd, LINGER),
@@ -202,7 +203,8 @@ mod tests {
         assert_eq!(on_settle(&mut state, many(3..4), Urgency::MayLinger, at(31)), Some(LINGER));
         let soon = Some(Duration::from_millis(2));
         assert_eq!(on_settle(&mut state, many(4..5), Urgency::Pressing, at(32)), soon);
-        assert_eq!(on_settle(&mut state, many(5..300), Urgency::MayLinger, at(32)), now);
+        assert_eq!(on_settle(&mut state, many(5..6), Urgency::Last, at(32)), now);
+        assert_eq!(on_settle(&mut state, many(6..300), Urgency::MayLinger, at(32)), None);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) async fn run(
     };
     let broker = Metered::around(submission.while_sampled(connect).await?, &metrics);
     let slots = worker_settings.concurrency;
-    let job = submission.register(&*broker, slots.get()).await?;
+    let (job, published) = submission.register(&*broker, slots.get()).await?;
     if !is_named && !bar.is_hidden() {
         // In the log, which a terminal does not show, it is anyway.
         let name = &job.name;
@@ -66,7 +66,8 @@ pub(crate) async fn run(
     Initialized { broker: &url.to_string(), kernels: &names.join(","), slots: slots.get().into() }
         .emit(&metrics);
     let trace = submitting.publishes(&job);
-    let publish = publisher::publish(Arc::clone(&broker), job.clone(), trace.clone(), submitting);
+    let publish =
+        publisher::publish(Arc::clone(&broker), job.clone(), published, trace.clone(), submitting);
     let publisher = tokio::spawn(publish);
     let sight = Sight { metrics: metrics.clone(), traces };
     let worker = worker::start(id, worker_settings, Arc::clone(&broker), kernels, sight).await?;

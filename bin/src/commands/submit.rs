@@ -42,13 +42,14 @@ pub(crate) async fn submit(
     let mut submission = Submission::begin(settings, &kernels)?;
     let connect = url.connect(id, settings::LEASE_UNUSED);
     let broker = Metered::around(submission.while_sampled(connect).await?, &metrics);
-    let job = submission.register(&*broker, slots(&*broker).await).await?;
+    let (job, published) = submission.register(&*broker, slots(&*broker).await).await?;
     warn_if_nobody_has_the_kernel(&*broker, &job.spec, &kernels).await;
     if let Some(endpoint) = endpoint {
         endpoint.serve(Watched::new(&metrics, &broker, None));
     }
     let trace = submitting.publishes(&job);
-    let publish = publisher::publish(Arc::clone(&broker), job.clone(), trace.clone(), submitting);
+    let publish =
+        publisher::publish(Arc::clone(&broker), job.clone(), published, trace.clone(), submitting);
     let mut publisher = tokio::spawn(publish);
     let json = arguments.common.json;
     if arguments.wait {

@@ -21,8 +21,16 @@ use crate::ids::{DeliveryId, SlotId};
 /// How much nicer than the async runtime a compute thread is.
 const NICENESS: i32 = 5;
 
-/// How long finished chunks wait for company before they are reported.
-const REPORT_EVERY: Duration = Duration::from_millis(2);
+/// How long finished chunks wait for company before they are reported: each report takes a CPU from a
+/// thread that computes. What a slot is handed at once is about as much.
+const REPORT_EVERY: Duration = Duration::from_millis(20);
+
+/// Makes the calling thread nicer than the async runtime, as befits one that evaluates a kernel. A
+/// refusal leaves all threads alike to the scheduler, which is still fair.
+pub fn lower_priority() {
+    // On Linux it is the thread's alone.
+    rustix::process::setpriority_process(None, NICENESS).ok();
+}
 
 /// [`Execution`] on OS threads.
 pub struct ThreadExecution {
@@ -114,8 +122,7 @@ struct Kept {
 
 impl ComputeThread {
     fn run(self) {
-        // A refusal leaves all threads alike to the scheduler, which is still fair.
-        rustix::process::setpriority_process(None, NICENESS).ok();
+        lower_priority();
         let mut kept = Kept::default();
         while let Some(batch) = self.next_batch() {
             match self.run_batch(batch.into(), kept) {

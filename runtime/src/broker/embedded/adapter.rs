@@ -122,6 +122,8 @@ impl EmbeddedBroker {
         let broker = Arc::clone(&place.broker);
         let told = Arc::new(Told::default());
         let (found_sender, found) = std::sync::mpsc::channel();
+        // Two that are the first to open it, at once, wait for each other by the millisecond.
+        let (opening_to_write, opened) = std::sync::mpsc::channel::<()>();
         let reader = Lane::start("ttg-store-read", Arc::clone(&broker), {
             let (place, clock, told) = (place.clone(), Arc::clone(&clock), Arc::clone(&told));
             move || {
@@ -130,8 +132,16 @@ impl EmbeddedBroker {
                     Opening::Make => place.make_store(&boot)?,
                     Opening::Expect => place.expect_store().map(|()| false)?,
                 };
-                let connection = place.open_to_read()?;
-                drop(found_sender.send((boot, is_new)));
+                let connection = if is_new {
+                    // It is ours beyond doubt, so that who writes goes first: a job waits for it.
+                    drop(found_sender.send((boot, is_new)));
+                    opened.recv().ok();
+                    place.open_to_read()?
+                } else {
+                    let connection = place.open_to_read()?;
+                    drop(found_sender.send((boot, is_new)));
+                    connection
+                };
                 Ok(ReadingSide { connection, clock, told })
             }
         });
@@ -142,6 +152,7 @@ impl EmbeddedBroker {
             };
             let connection = place.open_to_write()?;
             let mut store = Store::open(connection, place, worker, lease, clock, told, &boot)?;
+            drop(opening_to_write);
             match opening {
                 Opening::Make if is_new => store.enter_new()?,
                 Opening::Make => store.enter()?,
@@ -366,6 +377,6 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn flush(&self) -> Result<(), BrokerError> {
-        self.shared.writer.call(|store| store.flush()).await
+        self.shared.writer.call(Store::flush).await
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Store {
     worker: WorkerId,
     /// Set once this handle asks for chunks.
     consumer: Option<Consumer>,
+    /// The disk has the names of the files, which stay as long as they are open.
+    names_are_flushed: bool,
 }
 
 struct Consumer {
@@ -66,6 +68,7 @@ impl Store {
             told,
             worker,
             consumer: None,
+            names_are_flushed: false,
         };
         store.notice_boot(boot)?;
         Ok(store)
@@ -102,19 +105,19 @@ impl Store {
         self.forget_workers()
     }
 
-    /// As [`Self::enter`], to a store that this process has just made: the first commit would wait for the disk
-    /// to have the log's first bytes, which protects what an earlier log left. There was none, and
-    /// whatever is flushed later takes these along.
+    /// As [`Self::enter`], to a store that this process has just made. There is nothing to tidy, and
+    /// the first commit need not wait for the disk to have the log's first bytes, which protects what an
+    /// earlier log left: there was none, and whatever is flushed later takes these along.
     pub(super) fn enter_new(&mut self) -> Result<(), Fault> {
         self.connection.pragma_update(None, "synchronous", "OFF")?;
-        let entered = self.enter();
+        let entered = self.owner();
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
-        entered
+        entered.map(drop)
     }
 
     /// Waits until every commit so far is where a loss of power leaves it: in the file. What others
     /// keep from there stays in the log, which is replayed; that is synced, then.
-    pub(super) fn flush(&self) -> Result<(), Fault> {
+    pub(super) fn flush(&mut self) -> Result<(), Fault> {
         let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
         let done: (i64, i64, i64) = self
             .connection
@@ -122,7 +125,11 @@ impl Store {
         if !matches!(done, (0, pages, copied) if pages == copied) {
             self.place.sync_log()?;
         }
-        self.place.sync_folder()
+        if !self.names_are_flushed {
+            self.place.sync_folder()?;
+            self.names_are_flushed = true;
+        }
+        Ok(())
     }
 
     /// Ends every lease: whoever held one when this process got the store for itself is gone.
