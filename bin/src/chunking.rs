@@ -6,15 +6,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use ttg_runtime::kernel::{
-    Evaluated, Evaluation, Limits, RegisteredKernel, Scratch, lower_priority,
-};
+use ttg_runtime::kernel::{Evaluated, Evaluation, Limits, RegisteredKernel, Scratch};
 use ttg_runtime::{
     Chunk, ChunkIndex, Clock, JobSpec, JobUid, ParameterRange, SystemClock, Timestamp, TraceContext,
 };
 
 /// How long the kernel is sampled at most.
 const SAMPLE: Duration = Duration::from_millis(10);
+
+/// How long it may take to begin at most: the machine may be busy, which says nothing of the kernel.
+const SAMPLE_BEGINS: Duration = Duration::from_millis(200);
 
 /// A sample that took this long is enough: a thousand times what reading the clock takes.
 const SAMPLE_ENOUGH: Duration = Duration::from_micros(200);
@@ -48,7 +49,14 @@ pub(crate) struct Sample {
     most: u64,
     limits: Limits,
     deadline: Timestamp,
-    answered: mpsc::Receiver<Duration>,
+    answered: mpsc::Receiver<Answer>,
+}
+
+/// What the sampler tells.
+enum Answer {
+    Begun(Timestamp),
+    /// A parameter costs so much.
+    Cost(Duration),
 }
 
 impl Sample {
@@ -65,7 +73,7 @@ impl Sample {
         let thread = thread::Builder::new().name("ttg-sample".to_owned());
         // Without the thread there are no answers: the size is then chosen without a sample.
         thread.spawn(|| sampler.run()).ok();
-        let deadline = SystemClock.now().after(SAMPLE);
+        let deadline = SystemClock.now().after(SAMPLE_BEGINS);
         let (parameters, most) = (spec.parameters.len(), most(spec));
         Self { parameters, most, limits, deadline, answered }
     }
@@ -75,18 +83,19 @@ impl Sample {
         choose(self.parameters, self.most, slots, self.cost())
     }
 
-    /// What one parameter costs; `None` if the kernel fails on the first ones. What it has not
-    /// answered in time is taken for slow.
+    /// What one parameter costs; `None` if the kernel fails on the first ones, or there was no CPU for
+    /// it. What it has not answered in time is taken for slow.
     pub(crate) fn cost(&self) -> Option<Duration> {
-        let mut cost = None;
+        let (mut cost, mut slow, mut deadline) = (None, None, self.deadline);
         loop {
-            let left = self.deadline.since(SystemClock.now());
+            let left = deadline.since(SystemClock.now());
             match self.answered.recv_timeout(left) {
-                Ok(answer) => cost = Some(answer),
+                Ok(Answer::Begun(at)) => (slow, deadline) = (Some(SAMPLE), at.after(SAMPLE)),
+                Ok(Answer::Cost(answer)) => cost = Some(answer),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return cost,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     self.limits.cancel.set();
-                    return cost.or(Some(SAMPLE));
+                    return cost.or(slow);
                 }
             }
         }
@@ -120,15 +129,16 @@ struct Sampler {
     spec: Arc<JobSpec>,
     kernel: Arc<dyn RegisteredKernel>,
     limits: Limits,
-    answers: mpsc::Sender<Duration>,
+    answers: mpsc::Sender<Answer>,
 }
 
 impl Sampler {
     /// Evaluates one parameter, then more and more until that was enough work, it is cancelled, the
     /// space ends or the kernel fails. A panic ends the thread, and with it the sample.
     fn run(self) {
-        // It is begun beside who connects, on whose CPU Linux may put it.
-        lower_priority();
+        if self.answers.send(Answer::Begun(SystemClock.now())).is_err() {
+            return;
+        }
         let space = self.spec.parameters;
         let mut scratch = Scratch::new();
         let (mut next, mut count) = (space.start(), 1_u64);
@@ -154,7 +164,7 @@ impl Sampler {
                 return;
             };
             let cost = took.div_f64(range.len() as f64);
-            if self.answers.send(cost).is_err() || took >= SAMPLE_ENOUGH {
+            if self.answers.send(Answer::Cost(cost)).is_err() || took >= SAMPLE_ENOUGH {
                 return;
             }
             // As many as are enough, going by these: at least twice and at most so many times as many.
@@ -171,6 +181,20 @@ mod tests {
 
     fn size(parameters: u64, slots: u32, cost: Duration) -> u64 {
         choose(parameters, CHUNK_PARAMETERS_MAX, slots, Some(cost)).get()
+    }
+
+    #[test]
+    fn a_kernel_is_slow_if_it_was_begun_and_not_if_there_was_no_cpu_for_it() {
+        let (answers, answered) = mpsc::channel();
+        let past = Timestamp::since_boot(Duration::ZERO);
+        let limits = Limits::default();
+        let sample = Sample { parameters: 9, most: 9, limits, deadline: past, answered };
+        assert_eq!(sample.cost(), None);
+        answers.send(Answer::Begun(past)).unwrap();
+        assert_eq!(sample.cost(), Some(SAMPLE));
+        answers.send(Answer::Begun(past)).unwrap();
+        answers.send(Answer::Cost(Duration::from_micros(7))).unwrap();
+        assert_eq!(sample.cost(), Some(Duration::from_micros(7)));
     }
 
     #[test]

@@ -25,4 +25,4 @@ pub use primes::Primes;
 pub use reference::{Reference, ReferenceOptions};
 pub use registry::{Evaluator, Kernels, RegisteredKernel};
 pub use rows::Rows;
-pub use threads::{ThreadExecution, lower_priority};
+pub use threads::ThreadExecution;

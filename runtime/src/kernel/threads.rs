@@ -25,13 +25,6 @@ const NICENESS: i32 = 5;
 /// thread that computes. What a slot is handed at once is about as much.
 const REPORT_EVERY: Duration = Duration::from_millis(20);
 
-/// Makes the calling thread nicer than the async runtime, as befits one that evaluates a kernel. A
-/// refusal leaves all threads alike to the scheduler, which is still fair.
-pub fn lower_priority() {
-    // On Linux it is the thread's alone.
-    rustix::process::setpriority_process(None, NICENESS).ok();
-}
-
 /// [`Execution`] on OS threads.
 pub struct ThreadExecution {
     clock: Arc<dyn Clock>,
@@ -122,7 +115,8 @@ struct Kept {
 
 impl ComputeThread {
     fn run(self) {
-        lower_priority();
+        // A refusal leaves all threads alike to the scheduler, which is still fair.
+        rustix::process::setpriority_process(None, NICENESS).ok();
         let mut kept = Kept::default();
         while let Some(batch) = self.next_batch() {
             match self.run_batch(batch.into(), kept) {
