@@ -377,6 +377,6 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn flush(&self) -> Result<(), BrokerError> {
-        self.shared.writer.call(Store::flush).await
+        self.shared.writer.call(|store| store.flush()).await
     }
 }

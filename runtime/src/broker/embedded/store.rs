@@ -37,8 +37,6 @@ pub(super) struct Store {
     worker: WorkerId,
     /// Set once this handle asks for chunks.
     consumer: Option<Consumer>,
-    /// The disk has the names of the files, which stay as long as they are open.
-    names_are_flushed: bool,
 }
 
 struct Consumer {
@@ -68,7 +66,6 @@ impl Store {
             told,
             worker,
             consumer: None,
-            names_are_flushed: false,
         };
         store.notice_boot(boot)?;
         Ok(store)
@@ -117,7 +114,7 @@ impl Store {
 
     /// Waits until every commit so far is where a loss of power leaves it: in the file. What others
     /// keep from there stays in the log, which is replayed; that is synced, then.
-    pub(super) fn flush(&mut self) -> Result<(), Fault> {
+    pub(super) fn flush(&self) -> Result<(), Fault> {
         let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
         let done: (i64, i64, i64) = self
             .connection
@@ -125,11 +122,7 @@ impl Store {
         if !matches!(done, (0, pages, copied) if pages == copied) {
             self.place.sync_log()?;
         }
-        if !self.names_are_flushed {
-            self.place.sync_folder()?;
-            self.names_are_flushed = true;
-        }
-        Ok(())
+        self.place.sync_folder()
     }
 
     /// Ends every lease: whoever held one when this process got the store for itself is gone.
