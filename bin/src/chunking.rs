@@ -14,9 +14,6 @@ use ttg_runtime::{
 /// How long the kernel is sampled at most.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// How long it may take to begin at most: the machine may be busy, which says nothing of the kernel.
-const SAMPLE_BEGINS: Duration = Duration::from_millis(200);
-
 /// A sample that took this long is enough: a thousand times what reading the clock takes.
 const SAMPLE_ENOUGH: Duration = Duration::from_micros(200);
 
@@ -48,34 +45,28 @@ pub(crate) struct Sample {
     parameters: u64,
     most: u64,
     limits: Limits,
-    deadline: Timestamp,
-    answered: mpsc::Receiver<Answer>,
-}
-
-/// What the sampler tells.
-enum Answer {
-    Begun(Timestamp),
-    /// A parameter costs so much.
-    Cost(Duration),
+    begun: mpsc::Receiver<Timestamp>,
+    answered: mpsc::Receiver<Duration>,
 }
 
 impl Sample {
     /// Begins to sample the kernel of `spec`, whose own chunk size is not looked at.
     pub(crate) fn begin(spec: &JobSpec, kernel: &Arc<dyn RegisteredKernel>) -> Self {
+        let (begins, begun) = mpsc::channel();
         let (answers, answered) = mpsc::channel();
         let limits = Limits::default();
         let sampler = Sampler {
             spec: Arc::new(spec.clone()),
             kernel: Arc::clone(kernel),
             limits: limits.clone(),
+            begins,
             answers,
         };
         let thread = thread::Builder::new().name("ttg-sample".to_owned());
         // Without the thread there are no answers: the size is then chosen without a sample.
         thread.spawn(|| sampler.run()).ok();
-        let deadline = SystemClock.now().after(SAMPLE_BEGINS);
         let (parameters, most) = (spec.parameters.len(), most(spec));
-        Self { parameters, most, limits, deadline, answered }
+        Self { parameters, most, limits, begun, answered }
     }
 
     /// The chunk size for a job that is worked on in `slots` slots.
@@ -83,19 +74,20 @@ impl Sample {
         choose(self.parameters, self.most, slots, self.cost())
     }
 
-    /// What one parameter costs; `None` if the kernel fails on the first ones, or there was no CPU for
-    /// it. What it has not answered in time is taken for slow.
+    /// What one parameter costs; `None` if the kernel fails on the first ones. What it has not
+    /// answered in time is taken for slow.
     pub(crate) fn cost(&self) -> Option<Duration> {
-        let (mut cost, mut slow, mut deadline) = (None, None, self.deadline);
+        // Until the thread has a CPU: how busy the machine is says nothing of the kernel.
+        let deadline = self.begun.recv().ok()?.after(SAMPLE);
+        let mut cost = None;
         loop {
             let left = deadline.since(SystemClock.now());
             match self.answered.recv_timeout(left) {
-                Ok(Answer::Begun(at)) => (slow, deadline) = (Some(SAMPLE), at.after(SAMPLE)),
-                Ok(Answer::Cost(answer)) => cost = Some(answer),
+                Ok(answer) => cost = Some(answer),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return cost,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     self.limits.cancel.set();
-                    return cost.or(slow);
+                    return cost.or(Some(SAMPLE));
                 }
             }
         }
@@ -129,14 +121,15 @@ struct Sampler {
     spec: Arc<JobSpec>,
     kernel: Arc<dyn RegisteredKernel>,
     limits: Limits,
-    answers: mpsc::Sender<Answer>,
+    begins: mpsc::Sender<Timestamp>,
+    answers: mpsc::Sender<Duration>,
 }
 
 impl Sampler {
     /// Evaluates one parameter, then more and more until that was enough work, it is cancelled, the
     /// space ends or the kernel fails. A panic ends the thread, and with it the sample.
     fn run(self) {
-        if self.answers.send(Answer::Begun(SystemClock.now())).is_err() {
+        if self.begins.send(SystemClock.now()).is_err() {
             return;
         }
         let space = self.spec.parameters;
@@ -164,7 +157,7 @@ impl Sampler {
                 return;
             };
             let cost = took.div_f64(range.len() as f64);
-            if self.answers.send(Answer::Cost(cost)).is_err() || took >= SAMPLE_ENOUGH {
+            if self.answers.send(cost).is_err() || took >= SAMPLE_ENOUGH {
                 return;
             }
             // As many as are enough, going by these: at least twice and at most so many times as many.
@@ -184,17 +177,21 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_is_slow_if_it_was_begun_and_not_if_there_was_no_cpu_for_it() {
+    fn a_sample_has_its_time_from_when_it_begins_however_late() {
+        let (begins, begun) = mpsc::channel();
         let (answers, answered) = mpsc::channel();
-        let past = Timestamp::since_boot(Duration::ZERO);
         let limits = Limits::default();
-        let sample = Sample { parameters: 9, most: 9, limits, deadline: past, answered };
-        assert_eq!(sample.cost(), None);
-        answers.send(Answer::Begun(past)).unwrap();
-        assert_eq!(sample.cost(), Some(SAMPLE));
-        answers.send(Answer::Begun(past)).unwrap();
-        answers.send(Answer::Cost(Duration::from_micros(7))).unwrap();
+        let sample = Sample { parameters: 9, most: 9, limits, begun, answered };
+        let long_ago = Timestamp::since_boot(Duration::ZERO);
+        begins.send(long_ago).unwrap();
+        assert_eq!(sample.cost(), Some(SAMPLE), "no answer in time: slow");
+        // A thread needs a moment to begin.
+        let sampler = thread::spawn(move || {
+            begins.send(SystemClock.now()).unwrap();
+            answers.send(Duration::from_micros(7)).unwrap();
+        });
         assert_eq!(sample.cost(), Some(Duration::from_micros(7)));
+        sampler.join().unwrap();
     }
 
     #[test]
